@@ -57,10 +57,12 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests but a few: on real namespaces and engines, in a browser, on another kernel."""
     install(session, "test", "docs", "build")
-    # In this order: the other kernel first, which keeps one worker and one CPU for some time, and
-    # beside it what needs no more than some time; then the longest files first.
-    options = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not alone")
-    pytest(session, "vm browser docs package statistics unit faults docker engines netns", *options)
+    # The other kernel by itself: each guest keeps a CPU, and what time limits inside mean rests on
+    # its speed. Then what needs no more than some time, then the longest files first.
+    spread = ("--dist", "loadfile", "--no-loadscope-reorder", "-m", "not alone")
+    pytest(session, "vm", "-n", "3", *spread)
+    rest = "browser docs package statistics unit faults docker engines netns"
+    pytest(session, rest, "-n", "4", *spread)
 
 
 def _kind(name: str, what: str) -> None:

@@ -28,6 +28,7 @@ _HEADERS: Final = 28  # bytes of IPv4 and UDP
 _PATIENCE: Final = (0.2, 1.0)  # seconds to wait for an answer, at the first try and at the second
 _LIMIT: Final = 120.0  # seconds after which the server ends by itself
 _WITHIN: Final = 10.0  # seconds until it listens
+_SEND: Final = 'dd if=/dev/zero bs="$0" count=1 2>/dev/null | socat -b"$1" -t"$2" -T"$2" - "$3"'
 _REFUSED: Final = "Message too long"  # EMSGSIZE: the sender's kernel knows a smaller MTU
 Passed = Literal["yes", "refused", "lost"]
 
@@ -130,11 +131,8 @@ def passes(engine: Engine, call: Call, port: int, size: int) -> Passed:
     answer: Passed = "lost"
     for seconds in _PATIENCE:
         target = f"UDP4:{call.target}:{port},ip-mtu-discover=2"
-        script = (
-            f"dd if=/dev/zero bs={size - _HEADERS} count=1 2>/dev/null"
-            f" | socat -b{LARGEST} -t{seconds} -T{seconds} - {target}"
-        )
-        done = engine.run(call.client, ("sh", "-c", script), timeout=_WITHIN)
+        words = (str(size - _HEADERS), str(LARGEST), str(seconds), target)
+        done = engine.run(call.client, ("sh", "-c", _SEND, *words), timeout=_WITHIN)
         if done.stdout:
             return "yes"
         answer = "refused" if _REFUSED in done.stderr else "lost"

@@ -23,6 +23,7 @@ _TRY: Final = 2  # seconds that a connection, or a datagram and its answer, may 
 _TRIES: Final = 3  # as often as it is tried: a server may be slow to start, a datagram get lost
 _LISTENS: Final = 5.0  # seconds that a server of our own may take to end
 _WORD: Final = "netbench"
+_SAY: Final = 'echo "$0" | socat -T"$1" - "$2"'
 _APART: Final = 1.0  # seconds by which clocks may differ: certificates of a swarm live for an hour
 
 
@@ -130,7 +131,7 @@ class _Port:
             client = ("socat", "-u", "STDIN", f"TCP4:{place},connect-timeout={_TRY}")
         else:
             server = ("socat", f"UDP4-RECVFROM:{self.number},bind={self.address}", "PIPE")
-            client = ("sh", "-c", f"echo {_WORD} | socat -T{_TRY} - UDP4:{place}")
+            client = ("sh", "-c", _SAY, _WORD, str(_TRY), f"UDP4:{place}")
         started = self.both.start(there, server, cpu=None, limit=_LISTENS + _QUICK)
         try:
             said, reached = "", False

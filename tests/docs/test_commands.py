@@ -29,9 +29,12 @@ CLAIMS = {
     "nox": "tests/docs/test_commands.py",
     "manual": "tests/docs/test_commands.py",
     "exports": "tests/docs/test_exports.py",
+    "bencher": "tests/docs/test_exports.py",
     "extended": "tests/docs/test_docs.py",
     "shell": "tests/docs/test_ci.py",
     "check": "tests/docs/test_ci.py",
+    "confirm": "tests/docs/test_ci.py",
+    "between-confirm": "tests/docs/test_ci.py",
     "tables": "tests/docs/test_method.py",
     "docker": "tests/docker/test_documented_docker.py",
     "history": "tests/unit/test_cli_trend.py",
@@ -47,8 +50,8 @@ name = "round-trips"
 probe = "tcp-rr"
 placement = "same"
 """
-LACKS = re.compile(r"the kernel has no \w+ \(modprobe")
-"""What netbench says of a driver that is not possible here."""
+LACKS = re.compile(r"the kernel has no \w+ \(modprobe|the new container is at ")
+"""What netbench says of a driver, or a probe, that is not possible here."""
 BUSY = re.compile(r"\d+ of \d+ slices gave a number")
 """What it says of a session for which the machine was too busy."""
 NETBENCH: Any = cast("Any", typer.main.get_command(app))

@@ -306,7 +306,7 @@ MUTATIONS = (
     ),
     Mutation(
         "digits of other scripts are a number",
-        "netbench/plan/model.py",
+        "netbench/plan/extend.py",
         'r"[+-]?[0-9]{1,20}"',
         'r"[+-]?\\d{1,20}"',
         (COMMANDS,),

@@ -27,10 +27,10 @@ SHELLS = {"bash": ("bash", "--noprofile", "-i"), "zsh": ("zsh", "-o", "noglobalr
 FILES = {"bash": ".bashrc", "zsh": ".zshrc"}
 LINES = {
     "netbench cl": "netbench clean ",
-    "netbench run --suite qu": "netbench run --suite quick ",
+    "netbench run --suite qui": "netbench run --suite quick ",
     "netbench run --suite=qu": "netbench run --suite=quick ",
     "netbench run --drivers host,bridge:u": "netbench run --drivers host,bridge:user ",
-    "netbench run --require 'a < b' --suite qu": "netbench run --require 'a < b' --suite quick ",
+    "netbench run --require 'a < b' --suite qui": "netbench run --require 'a < b' --suite quick ",
     "netbench report fol": "netbench report folder/",
 }
 """What stands at the prompt, and what after a Tab."""
@@ -131,7 +131,7 @@ def test_fish_is_told_what_to_complete(home: Path) -> None:
         env={
             **environment(home),
             "_NETBENCH_COMPLETE": "complete_fish",
-            "_TYPER_COMPLETE_ARGS": "netbench run --suite qu",
+            "_TYPER_COMPLETE_ARGS": "netbench run --suite qui",
             "_TYPER_COMPLETE_FISH_ACTION": "get-args",
         },
         capture_output=True,

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -42,8 +42,6 @@ _MACHINE: Final = (
     *("root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", f"init={_GUEST}"),
     *("con=null", "con0=null,fd:1", "quiet"),
 )
-_PRIORITY: Final = -20
-"""What time limits inside mean rests on the guest's speed: it goes before other tests."""
 _PREPARE_PAGES: Final = """
 import sys
 from netbench.report.html_env import environment, packed_plotly
@@ -154,7 +152,8 @@ def _copy_package(source: Path) -> None:
 
 def _command(share: Path, engine: bool) -> tuple[str, ...]:
     # The kernel and the guest's processes take turns, at every call: on one CPU that costs half.
-    pinned = ("taskset", "--cpu-list", str(max(os.sched_getaffinity(0))))
+    cpus, worker = sorted(os.sched_getaffinity(0)), os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    pinned = ("taskset", "--cpu-list", str(cpus[int(worker.removeprefix("gw")) % len(cpus)]))
     words = (f"uml_dir={share.parent}", f"SHARE={share}", f"ENGINE={int(engine)}")
     return (*pinned, _KERNEL, *_MACHINE, *words)
 
@@ -183,7 +182,6 @@ def _bounded(argv: Sequence[str], folder: Path, total: float) -> tuple[int | Non
         start_new_session=True,
     )
     try:
-        _prefer(process.pid)
         said, _ = process.communicate(timeout=total)
         return process.returncode, _tail(said)
     except subprocess.TimeoutExpired:
@@ -191,14 +189,6 @@ def _bounded(argv: Sequence[str], folder: Path, total: float) -> tuple[int | Non
         return None, ""
     finally:
         _end(process)
-
-
-def _prefer(session: int) -> None:
-    """Let a session go before all others, as far as this machine allows."""
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PGRP, session, _PRIORITY)
-    with suppress(OSError):  # where each session is one party, processes count within it alone
-        Path(f"/proc/{session}/autogroup").write_text(str(_PRIORITY))
 
 
 def _end(process: subprocess.Popen[str]) -> None:
