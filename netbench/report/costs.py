@@ -20,6 +20,7 @@ USED_UP: Final = {
     "server": "server's CPU full",
     "both": "tools' CPUs full",
     "rate": "rate asked for reached",
+    "wire": "wire between the machines full",
     "nothing": "not saturated",
     "unknown": "saturation unknown",
 }

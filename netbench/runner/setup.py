@@ -167,7 +167,8 @@ class TrialSetup:
             patience = _WARM_UP
         elif probe.protocols[0] == "tcp":
             seen_while_alive(client, lambda: _has(prepared, ESTABLISHED, "tcp"))
-            patience = _WARM_UP if not probe.pause else 0.0
+            # Held amid its first messages, it would pause only after it was let go on.
+            patience = _WARM_UP
         else:
             # Nothing shows that a datagram came through. A client that is held too early only
             # pauses after it is let go on: that takes time, and changes no number.

@@ -105,7 +105,8 @@ def test_open_paths_carry_and_closed_ones_do_not(engine: NetnsEngine, name: str)
     with block:
         pair = live_pair(block, arm)
         assert pair.broken == ()
-        for path, way in pair.driver.ways.items():
+        here = {path: way for path, way in pair.driver.ways.items() if path is not Path.ACROSS}
+        for path, way in here.items():
             if isinstance(way, PathClaim):
                 proof = carried(engine, pair, path)
                 assert proof.held, (path, proof)
