@@ -86,7 +86,8 @@ class InsideReader(Reader):
         subjects = [one for one in pair.subjects if one.role not in SANDBOXES]
         taken = _taken(subjects, *_ROUTES)
         for subject in subjects:
-            if start_ticks(subject.pid, taken[subject.node]) != self._started.get(_process(subject)):
+            started = self._started.get(_process(subject))
+            if start_ticks(subject.pid, taken[subject.node]) != started:
                 raise FactError(f"the {subject.role} (process {subject.pid}) is gone")
         # Of those who share a network namespace the last one is asked, the host above all.
         spaces = {
