@@ -80,6 +80,7 @@ def inspect_driver(
             for hop in driver.hops(path, facts)
         ]
         for path in Path
+        if path is not Path.ACROSS  # an engine has one machine
     }
     return InspectDocument(
         schema=1,
