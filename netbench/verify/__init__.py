@@ -35,7 +35,7 @@ _PREFIX: Final = "verify"
 Promised = Literal["reach", "no-reach", "unspecified"]
 Measured = Literal["reach", "no-reach", "skip"]
 
-_PATIENCE: Final = (1, 2, 8)
+_PATIENCE: Final = (1, 2, 8, 30)
 """Seconds to wait for an answer, at the first try and at those after it. Between namespaces of one
 machine it takes microseconds, but a busy or an emulated machine has to start the tools first."""
 _USUAL: Final = 0.7  # seconds beyond its patience that a script takes

@@ -22,7 +22,7 @@ from netbench.verify.places import PROTOCOLS, SOURCES, ReachScene
 _WITHIN: Final = 20.0  # seconds until all listen, and no IPv6 address is tentative
 _POLL: Final = 0.02
 _LIMIT: Final = 300.0  # seconds after which a server ends by itself
-_IDLE: Final = 10  # seconds after which the server's share of a connection ends
+_IDLE: Final = 40  # seconds after which the server's share of a connection ends
 _ECHO: Final = r"EXEC:sh -c \"set -f; read word; echo $word $SOCAT_PEERADDR\""
 """What answers a connect: its word, and the client's address as the server sees it."""
 _SOCKETS: Final = ("tcp", "tcp6", "udp", "udp6")
