@@ -130,6 +130,7 @@ def test_a_published_port_from_beside_goes_through_the_proxy_and_its_time_is_tol
         assert "the proxy process used" in facts["trial.published_evidence"]
 
 
+@pytest.mark.alone  # beside others a client that is killed may be seen to end too late
 def test_connections_through_published_ports_are_counted_by_each_way(
     unchanged: Lab, tmp_path: Path
 ) -> None:
@@ -142,13 +143,14 @@ def test_connections_through_published_ports_are_counted_by_each_way(
     done = program(*RUN, "--drivers", "bridge:user", *paths, "--suite", suite)
 
     found = records(program.run_folder())
-    assert done.code == 0, [one["outcome"].get("reason") for one in found]
+    said = [one["outcome"].get("reason") for one in found]
+    assert done.code in {0, 3}, done.stderr
     ways = {}
-    for record in found:
+    for record in (one for one in found if one["outcome"]["kind"] == "sample"):
         figures = {m["metric"]: m["value"] for m in record["outcome"]["measurements"]}
         assert figures["connect_time"] == pytest.approx(1 / figures["connections"])
         ways[record["cell"]["path"]] = dict(map(tuple, record["facts"]))["trial.published_via"]
-    assert ways == {"north-south": "nat", "hairpin": "proxy"}
+    assert ways == {"north-south": "nat", "hairpin": "proxy"}, said
 
 
 def test_whether_mtu_matters_is_answered_with_both_in_the_facts(
