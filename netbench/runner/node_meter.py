@@ -23,18 +23,14 @@ def meter_of(engine: Engine) -> MachineMeter:
     """Return what meters an engine's machine, or both of two."""
     if len(engine.nodes) == 1:
         return MachineMeter(engine)
-    one = MachineMeter(engine.nodes[Node.FIRST])
     if kernels(engine) == 1:
-        return _OneKernel(one)
+        return _OneKernel(engine.nodes[Node.FIRST])
+    one = MachineMeter(engine.nodes[Node.FIRST])
     return NodesMeter(one, MachineMeter(engine.nodes[Node.PEER], one.clock))
 
 
 class _OneKernel(MachineMeter):
     """Meters two engines on one kernel, as one machine."""
-
-    def __init__(self, one: MachineMeter) -> None:
-        """Take the meter of that kernel."""
-        self.__dict__.update(one.__dict__)
 
     def windows(self, ends: Ends | None = None) -> Windows:
         """Return what reads windows of the whole machine."""

@@ -47,6 +47,18 @@ def reason(state: Mapping[str, Any], *, wanted: bool) -> str | None:
     return None
 
 
+def state_of(clients: Clients) -> Mapping[str, Any]:
+    """Return `Swarm` of an engine's `/info`."""
+    with clients.lend("ask for the state of the swarm") as api:
+        state: Mapping[str, Any] = api.info().get("Swarm") or {}
+    return state
+
+
+def without_gateway(networks: list[dict[str, Any]]) -> str:
+    """Return the value of `MADE_GATEWAY` for an engine that has these networks before a swarm."""
+    return str(not any(network["Name"] == GATEWAY for network in networks)).lower()
+
+
 class Swarm:
     """Makes the engine a swarm when an overlay needs it, and undoes that."""
 
@@ -60,17 +72,12 @@ class Swarm:
 
     def unavailable(self) -> str | None:
         """Return why there can be no overlay network, None if there can."""
-        return reason(self._state(), wanted=self._wanted)
-
-    def _state(self) -> Mapping[str, Any]:
-        with self._clients.lend("ask for the state of the swarm") as api:
-            state: Mapping[str, Any] = api.info().get("Swarm") or {}
-        return state
+        return reason(state_of(self._clients), wanted=self._wanted)
 
     def ensure(self) -> None:
         """Make the engine a swarm of one node if it is none; `Unsupported` if it may not be one."""
         with self._lock:
-            state = self._state()
+            state = state_of(self._clients)
             why = reason(state, wanted=self._wanted)
             if why:
                 raise Unsupported(why)
@@ -80,8 +87,7 @@ class Swarm:
     def _init(self) -> None:
         try:
             with self._clients.lend("make the engine a swarm of one node") as api:
-                new = not any(network["Name"] == GATEWAY for network in api.networks())
-                labels = {**self._labels, MADE_GATEWAY: str(new).lower()}
+                labels = {**self._labels, MADE_GATEWAY: without_gateway(api.networks())}
                 self._made = True
                 api.init_swarm(
                     advertise_addr=_LOCAL,

@@ -9,7 +9,15 @@ from docker.errors import APIError, NotFound
 
 from netbench.engines.docker.client import Clients
 from netbench.engines.docker.endpoints import Maker, Sharing, created
-from netbench.engines.docker.swarm import GATEWAY, MADE_GATEWAY, leave, reason, remove_gateway
+from netbench.engines.docker.swarm import (
+    GATEWAY,
+    MADE_GATEWAY,
+    leave,
+    reason,
+    remove_gateway,
+    state_of,
+    without_gateway,
+)
 from netbench.engines.local_process import attempts
 from netbench.errors import EngineError, EngineLost, Unsupported
 from netbench.spec import Node
@@ -43,15 +51,10 @@ class JointSwarm:
     def _clients(self, node: Node) -> Clients:
         return self._makers[node].clients
 
-    def _state(self, node: Node) -> Mapping[str, Any]:
-        with self._clients(node).lend("ask for the state of the swarm") as api:
-            state: Mapping[str, Any] = api.info().get("Swarm") or {}
-        return state
-
     def unavailable(self) -> str | None:
         """Return why there can be no overlay network, None if there can."""
         with self._lock:
-            states = {node: self._state(node) for node in Node}
+            states = {node: state_of(self._clients(node)) for node in Node}
             active = [node for node in Node if states[node].get("LocalNodeState") != "inactive"]
             if not active:
                 missing = "neither engine is in a swarm: --init-swarm forms one of the two"
@@ -91,7 +94,7 @@ class JointSwarm:
         with self._lock:
             if why := self.unavailable():
                 raise Unsupported(why)
-            if self._state(Node.FIRST).get("LocalNodeState") == "inactive":
+            if state_of(self._clients(Node.FIRST)).get("LocalNodeState") == "inactive":
                 try:
                     self._form(self._addresses())
                 except EngineError as error:
@@ -102,7 +105,7 @@ class JointSwarm:
         here, there = addresses[Node.FIRST], addresses[Node.PEER]
         maker = self._makers[Node.FIRST]
         with self._clients(Node.FIRST).lend("make the first engine a swarm") as api:
-            labels = {**maker.labels, MADE_GATEWAY: _without_gateway(api.networks())}
+            labels = {**maker.labels, MADE_GATEWAY: without_gateway(api.networks())}
             self._formed = True
             api.init_swarm(
                 advertise_addr=here,
@@ -114,7 +117,7 @@ class JointSwarm:
             manager = str(api.info()["Swarm"]["NodeID"])
         doing = f"make the peer engine join the swarm at {here}:2377"
         with self._clients(Node.PEER).lend(doing) as api:
-            self._joined = self._mark(manager, _without_gateway(api.networks()))
+            self._joined = self._mark(manager, without_gateway(api.networks()))
             api.join_swarm(
                 [f"{here}:2377"],
                 token,
@@ -183,7 +186,3 @@ def leave_joined(maker: Maker, container: str) -> None:
     if (ours or failed) and labels.get(MADE_GATEWAY) == "true":
         remove_gateway(clients)
     maker.remove(container)
-
-
-def _without_gateway(networks: list[dict[str, Any]]) -> str:
-    return str(not any(network["Name"] == GATEWAY for network in networks)).lower()
