@@ -5,12 +5,14 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.2"
-nox.options.sessions = ["lint", "types", "tests", "alone"]
+nox.options.sessions = ["lint", "types", "vm", "tests", "alone"]
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 
 NO_TESTS = 5
 """pytest's exit code where nothing of what is asked for is there."""
+SPREAD = ("--dist", "loadfile", "--no-loadscope-reorder", "-m", "not alone")
+"""Files of tests that are not `alone` spread over processes, in the order they are named."""
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 
@@ -55,14 +57,18 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests but a few: on real namespaces and engines, in a browser, on another kernel."""
+    """All tests but a few: on real namespaces and engines, in a browser."""
     install(session, "test", "docs", "build")
-    # The other kernel by itself: each guest keeps a CPU, and what time limits inside mean rests on
-    # its speed. Then what needs no more than some time, then the longest files first.
-    spread = ("--dist", "loadfile", "--no-loadscope-reorder", "-m", "not alone")
-    pytest(session, "vm", "-n", "3", *spread)
-    rest = "browser docs package statistics unit faults docker engines netns"
-    pytest(session, rest, "-n", "4", *spread)
+    # First what needs no more than some time, then the longest files first.
+    folders = "browser docs package statistics unit faults docker engines netns"
+    pytest(session, folders, "-n", "4", *SPREAD)
+
+
+@nox.session
+def vm(session: nox.Session) -> None:
+    """Another kernel: User-Mode Linux, by itself: each guest keeps a CPU and has time limits."""
+    install(session, "test")
+    pytest(session, "vm", "-n", "3", *SPREAD)
 
 
 def _kind(name: str, what: str) -> None:
@@ -86,7 +92,6 @@ for _name, _what in {
     "docker": "Real Docker Engines.",
     "faults": "Signals, kills, full disks, broken tools.",
     "browser": "The report in a browser.",
-    "vm": "Another kernel: User-Mode Linux.",
 }.items():
     _kind(_name, _what)
 

@@ -11,8 +11,8 @@ from netbench.engines.base import Endpoint
 from netbench.record import NAMESPACE_KINDS, EndpointFacts, Ipam, Link, PairFacts
 from netbench.record.observed import Sharing
 from netbench.spec import Family, NetworkSpec, Protocol
-from netbench.verify import Measured, Promised
 from netbench.verify.clients import Whose
+from netbench.verify.matrix import Measured, Promised
 
 
 class NamespaceCell(Struct, frozen=True):

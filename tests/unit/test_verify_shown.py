@@ -12,7 +12,8 @@ from netbench.drivers import DRIVERS, ReachPlace
 from netbench.engines.base import Endpoint
 from netbench.record import NAMESPACE_KINDS, PromiseCheck
 from netbench.spec import Role
-from netbench.verify import Measured, NotVerified, Promised, ReachResult, Verified
+from netbench.verify import NotVerified, Verified
+from netbench.verify.matrix import Measured, Promised, ReachResult
 from netbench.workflow.verify import document, exit_code
 
 BRIDGE = DRIVERS["bridge"]

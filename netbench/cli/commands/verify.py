@@ -15,8 +15,9 @@ from netbench.drivers import ReachPlace
 from netbench.engines.base import EngineOptions
 from netbench.errors import ConfigurationError
 from netbench.spec import option_problem
-from netbench.verify import NotVerified, ReachResult, Verified
+from netbench.verify import NotVerified, Verified
 from netbench.verify.clients import SeenClient, client_lines
+from netbench.verify.matrix import ReachResult
 from netbench.verify.path_mtu import PathMtu
 from netbench.verify.places import SOURCES, TARGETS
 from netbench.workflow.verify import inspect_container, inspect_driver, verify_drivers
