@@ -1,6 +1,6 @@
 from collections.abc import Mapping
 
-from netbench.engines.docker.exec import shows
+from netbench.engines.docker.exec import runs, shows
 
 _SLEEP = ("sleep", "21600")
 
@@ -30,3 +30,13 @@ def test_a_container_shows_by_its_command_once_the_runtime_has_become_it() -> No
 def test_another_process_of_that_number_does_not() -> None:
     assert not shows(Commands(("bash",)), 7, "container", _SLEEP)
     assert not shows(Commands(()), 7, "container", _SLEEP)
+
+
+def test_a_tool_is_known_after_it_has_cut_an_argument_in_two_at_its_comma() -> None:
+    """As netperf does: the comma of its own copy becomes the end of the first half."""
+    argv = ("netperf", "-P", ",19210")
+
+    assert runs(Commands(("netperf", "-P", "", "19210")), 7, argv)
+    assert runs(Commands(argv), 7, argv)
+    assert not runs(Commands(("netperf", "-P", "", "19211")), 7, argv)
+    assert not runs(Commands(()), 7, argv)

@@ -185,8 +185,15 @@ def _command(files: Files, pid: int) -> tuple[str, ...]:
 
 
 def runs(files: Files, pid: int, argv: tuple[str, ...]) -> bool:
-    """Tell whether `pid` runs exactly this command."""
-    return _command(files, pid) == argv
+    """Tell whether `pid` runs exactly this command.
+
+    Where netperf cuts an argument in two, at a comma, it ends the first half in place.
+    """
+    return _cut(_command(files, pid)) == _cut(argv)
+
+
+def _cut(argv: tuple[str, ...]) -> str:
+    return "\0".join(argv).replace(",", "\0")
 
 
 def _find(files: Files, shell: int, bound: str, argv: tuple[str, ...]) -> int | None:
