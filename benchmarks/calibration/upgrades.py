@@ -60,6 +60,8 @@ class Judged:
     runs: int
     """Of the history that the interval holds the scatter of; 0 for none."""
     freedom: int
+    reason: str
+    """Why it is undecided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ def judge(before: Path, after: Path, history: tuple[Path, ...]) -> Judged:
 
 def _judged(one: RunContrast) -> Judged:
     runs, freedom = (one.history.runs, one.history.freedom) if one.history else (0, 0)
-    return Judged(str(one.verdict), one.ratio, one.low, one.high, runs, freedom)
+    return Judged(str(one.verdict), one.ratio, one.low, one.high, runs, freedom, one.reason)
 
 
 def past(folders: Path) -> list[Path]:

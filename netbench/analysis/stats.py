@@ -64,6 +64,7 @@ class RunScatter:
     within: float  # what the blocks alone make of it
     freedom: int  # degrees of freedom of `total`
     runs: int  # it was taken from
+    readings: Bounds | None = None  # of the sentinel in them; None where one has none
 
     @property
     def between(self) -> float:

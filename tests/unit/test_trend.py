@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support.history import SCATTER, history
-from support.several import taken
+from support.several import scaled, taken
 from support.synthetic import Run
 
 from netbench.analysis.compare import compare
 from netbench.analysis.compare.differences import Scope
 from netbench.analysis.compare.model import Basis, Measured, RunComparison
+from netbench.analysis.model import Verdict
 from netbench.analysis.stats import RunScatter, welch
 from netbench.analysis.trend import trend
 from netbench.analysis.trend.history import History, KnownScatter, history_run
@@ -222,6 +223,27 @@ def test_compare_says_by_how_many_runs_and_warns_where_there_are_too_few(
     assert all(one.history is None for one in lacking)
     kinds = {warning.kind for one in lacking for warning in one.warnings}
     assert "short-history" in kinds
+
+
+@pytest.mark.parametrize("met", [True, False])
+def test_a_history_that_met_both_conditions_of_the_machine_lets_ratios_decide(*, met: bool) -> None:
+    """Its scatter holds what they do to a ratio, and a figure of its own is as doubtful as ever."""
+    days = history([1.0] * 12)
+    runs = [scaled(one, 1, machine=0.5 if met and day % 2 else 1) for day, one in enumerate(days)]
+    before, after = history([1.0, 1.3])
+    left, right = taken(before, "A"), taken(scaled(after, 1, machine=0.5), "B")
+    found = compare([left, right], scatter_of=KnownScatter(History(read(runs)), ()))
+
+    of_bridge = [
+        one for one in found.pairings[0].contrasts if one.primary and one.driver == "bridge"
+    ]
+    for one in of_bridge:
+        moved = "machine-moved" in {warning.kind for warning in one.warnings}
+        if one.basis is Basis.RELATIVE:
+            assert (one.verdict is Verdict.UNDECIDED, moved) == (not met, not met), one.reason
+        else:
+            assert moved
+    assert {one.basis for one in of_bridge} == set(Basis)
 
 
 def test_the_scatter_is_of_runs_that_may_be_compared_with_either(

@@ -18,12 +18,12 @@ from netbench.analysis.compare.differences import (
     differences,
     of_run,
 )
+from netbench.analysis.compare.machine import MachineState
 from netbench.analysis.compare.model import (
     Basis,
     ComparedSide,
     Drawn,
     HistoryRead,
-    MachineState,
     Matched,
     Measured,
     Pairing,

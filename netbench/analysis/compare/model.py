@@ -11,8 +11,9 @@ import numpy as np
 from netbench.analysis.block_pairs import Key, arm, both, joined
 from netbench.analysis.boundary import Looks, interval
 from netbench.analysis.compare.differences import Conditions, RunDifference, confounders
+from netbench.analysis.compare.machine import MachineState, machine_change
 from netbench.analysis.frame import NOT_REACHED, Frames
-from netbench.analysis.gates import ContrastEvidence, MachineChange, group_gap, reach
+from netbench.analysis.gates import ContrastEvidence, group_gap, reach
 from netbench.analysis.model import Analysis, BudgetResult, QualityWarning, Verdict
 from netbench.analysis.stats import (
     MIN_BLOCKS,
@@ -80,21 +81,6 @@ class RunContrast:
 
 
 @dataclass(frozen=True, slots=True)
-class MachineState:
-    """The sentinel's median readings in two runs, on one placement's CPUs."""
-
-    placement: Placement
-    left: float
-    right: float
-    unit: str
-
-    @property
-    def ratio(self) -> float:
-        """Right over left."""
-        return self.right / self.left
-
-
-@dataclass(frozen=True, slots=True)
 class ComparedSide:
     """One run of a comparison."""
 
@@ -150,7 +136,6 @@ class RunComparison:
 DAYS: Final = {Basis.RELATIVE: 0.0, Basis.ABSOLUTE: 1.0}
 """Variance between runs that is assumed, as a share of that between blocks: a ratio to the baseline
 cancels what differs between days, a figure of its own does not (docs/method.md)."""
-SPLIT_RATIO: Final = 1.5  # ratio of median sentinel readings that shows another condition
 NULL_CHANCE: Final = 0.01  # how often two runs with nothing wrong may differ in their A/A
 
 
@@ -238,7 +223,13 @@ class Matched:
             seen=seen,
             counts=(left.blocks, right.blocks),
             needed=MIN_BLOCKS,
-            machine=_machine_change(left, right, self.basis, margin),
+            machine=machine_change(
+                (left.reading, right.reading),
+                (left.label, right.label),
+                self.scatter,
+                absolute=self.basis is Basis.ABSOLUTE,
+                margin=margin,
+            ),
         )
 
 
@@ -298,17 +289,3 @@ def _farthest_null(left: Drawn, right: Drawn, alpha: float) -> tuple[str, Interv
     between = welch(left.nulls, right.nulls, min(alpha, NULL_CHANCE))
     found.append(("A/A of one run over that of the other is", between))
     return max(found, key=lambda one: reach(one[1].bounds))
-
-
-def _machine_change(left: Drawn, right: Drawn, basis: Basis, margin: float) -> MachineChange:
-    """Return by how much the machine differs; a ratio changes with another condition alone."""
-    one, other = left.reading, right.reading
-    ratio = None if one is None or other is None else other / one
-    size = abs(math.log(ratio or 1.0))
-    allowed = SPLIT_RATIO if basis is Basis.RELATIVE else 1 + margin
-    return MachineChange(
-        ratio=ratio,
-        size=size if size > math.log(allowed) else 0.0,
-        absolute=basis is Basis.ABSOLUTE,
-        labels=(left.label, right.label),
-    )

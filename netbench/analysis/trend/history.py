@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from typing import Final
@@ -19,7 +19,7 @@ from netbench.analysis.compare.differences import (
 )
 from netbench.analysis.compare.model import Basis, Matched, Measured, drawn, gives
 from netbench.analysis.multiplicity import is_primary
-from netbench.analysis.stats import ALPHA, Floats, RunScatter
+from netbench.analysis.stats import ALPHA, Bounds, Floats, RunScatter
 from netbench.analysis.trend.model import HistoryRun, RunFigure, SeriesKey
 from netbench.analysis.trend.steps import Piece, Pieces, cut
 from netbench.record import METRICS
@@ -45,10 +45,10 @@ def history_run(measured: Measured) -> HistoryRun:
         if own.blocks < _BLOCKS:
             continue
         variance = float(np.var(own.effects, ddof=1)) / own.blocks
-        figure = RunFigure(float(np.mean(own.effects)), variance, own.blocks)
+        figure = RunFigure(float(np.mean(own.effects)), variance, own.blocks, own.reading)
         one = intervals.get((series.driver, series.key)) if series.baseline else None
         if one is not None:
-            figure = RunFigure(figure.level, variance, own.blocks, one.low, one.high, one.verdict)
+            figure = replace(figure, low=one.low, high=one.high, verdict=one.verdict)
         figures[series] = figure
         if is_primary(plan, cell.probe, cell.placement.value, series.key.metric):
             primary.add(series)
@@ -91,6 +91,12 @@ class SeriesRuns:
         """Mean variance of a level by the blocks of its run."""
         return float(np.mean([figure.variance for figure in self.figures]))
 
+    @property
+    def readings(self) -> Bounds | None:
+        """The lowest and the highest of the sentinel; None where a run has none."""
+        found = [figure.reading for figure in self.figures if figure.reading is not None]
+        return (min(found), max(found)) if found and len(found) == len(self.figures) else None
+
     def cut(self, breaks: Sequence[int], chance: float) -> Pieces:
         """Return the pieces between breaks, which are places in this series."""
         return cut(self.levels, breaks, math.sqrt(self.within), chance)
@@ -105,7 +111,7 @@ class SeriesRuns:
             float(np.sum((levels[piece.start : piece.end] - _fitted(piece)) ** 2))
             for piece in found.pieces
         )
-        return RunScatter(squares / freedom, self.within, freedom, len(levels))
+        return RunScatter(squares / freedom, self.within, freedom, len(levels), self.readings)
 
 
 def _fitted(piece: Piece) -> Floats:

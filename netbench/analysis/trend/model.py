@@ -35,6 +35,7 @@ class RunFigure:
     level: float  # mean of ln(figure) over its blocks
     variance: float  # of that mean, by the blocks
     blocks: int
+    reading: float | None = None  # the sentinel's median on this placement's CPUs
     low: float | None = None  # the run's own interval of the ratio, as its report has it
     high: float | None = None
     verdict: Verdict = Verdict.UNDECIDED
