@@ -28,7 +28,7 @@ FILES = {"bash": ".bashrc", "zsh": ".zshrc"}
 LINES = {
     "netbench cl": "netbench clean ",
     "netbench run --suite qui": "netbench run --suite quick ",
-    "netbench run --suite=qu": "netbench run --suite=quick ",
+    "netbench run --suite=qui": "netbench run --suite=quick ",
     "netbench run --drivers host,bridge:u": "netbench run --drivers host,bridge:user ",
     "netbench run --require 'a < b' --suite qui": "netbench run --require 'a < b' --suite quick ",
     "netbench report fol": "netbench report folder/",

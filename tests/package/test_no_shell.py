@@ -18,10 +18,10 @@ BESIDE = re.compile(r"Path\(__file__\)\.with_name\('[a-z]+\.sh'\)\.read_text\(en
 COMPOSED = {
     "engines/docker/endpoints.py": "script",
     "engines/docker/host.py": "script",
-    "verify/__init__.py": "script([*batches[source].values()], patience)",
+    "verify/matrix.py": "script([*batches[source].values()], patience)",
 }
 """Scripts for containers that are put together: of link names, addresses and numbers that are
-netbench's own (`Maker.links`), and of quoted words (`verify.connects.script`)."""
+netbench's own (`Maker.links`), and of quoted words (`verify.places.script`)."""
 
 
 @cache
