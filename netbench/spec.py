@@ -6,6 +6,7 @@ from enum import IntEnum, StrEnum
 from typing import Final, Literal
 
 Protocol = Literal["tcp", "udp"]
+GatewayMode = Literal["nat", "nat-unprotected", "routed", "isolated"]
 CNI_PATH: Final = "/opt/cni/bin:/usr/lib/cni:/usr/libexec/cni"  # unless CNI_PATH is set
 
 
@@ -81,6 +82,12 @@ class Via(StrEnum):
     LOOPBACK = "loopback"  # of the namespace that both share
     HOST = "host"  # the host's own address on the emulated LAN, or between machines
     PUBLISHED = "published"  # a port of that address, published for the server
+    ROUTED = "routed"  # a published port of the server's own address, to which the host routes
+
+    @property
+    def publishes(self) -> bool:
+        """Tell whether only ports that are published lead to the server."""
+        return self in (Via.PUBLISHED, Via.ROUTED)
 
 
 class Role(StrEnum):
@@ -105,6 +112,7 @@ class NetworkSpec:
     ipv6: bool = False  # whether it has IPv6 addresses, too
     internal: bool = False
     icc: bool = True  # whether its containers may reach each other, `bridge.enable_icc`
+    gateway: GatewayMode | None = None  # of a bridge, for both families; None for the engine's own
     options: tuple[tuple[str, str], ...] = ()  # driver options of the engine, `-o key=value`
     conflist: str = ""  # the text of a CNI network configuration list, where `driver` is `cni`
 
@@ -133,6 +141,7 @@ class Recipe:
     family: Family = Family.V4  # whose addresses the client uses
     published: Literal["proxy", "nat"] | None = None  # None leaves it to the engine
     congestion_control: str | None = None  # of TCP; None leaves it to run and system
+    runtime: str | None = None  # of both containers, by the engine's name for it; None: its default
 
 
 Place = tuple[str, str, Placement]

@@ -42,7 +42,7 @@ BRIDGE: Final = Driver(
         ),
         Family.V6: reach(yes="CONTAINER>PAIR PAIR>PAIR CONTAINER>GATEWAY PAIR>GATEWAY HOST>PAIR"),
     },
-    options=frozenset({"family", "cc", "published"}),
+    options=frozenset({"family", "cc", "runtime", "published"}),
     other=NetworkSpec("bridge"),
 )
 
@@ -52,7 +52,9 @@ BRIDGE_USER: Final = replace(
     summary="a user-defined bridge network",
     isolates="as bridge, and from containers of other networks; names resolve",
     recipe=Recipe(client=Attach.NETWORK, server=Attach.NETWORK, network=NetworkSpec("bridge")),
-    options=frozenset({"family", "cc", "published", "mtu", "icc", "internal", "-o"}),
+    options=frozenset(
+        {"family", "cc", "runtime", "published", "mtu", "icc", "internal", "gateway", "-o"}
+    ),
 )
 
 CONTAINER: Final = replace(

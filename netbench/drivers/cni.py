@@ -31,7 +31,7 @@ def plugin(name: str) -> Driver:
             Path.HAIRPIN: Closed("what a plug-in publishes is its own affair", Proof.PROMISES),
             Path.ACROSS: PathClaim(Via.ADDRESS, between_ends),
         },
-        options=frozenset({"mtu", "family", "cc", "internal", "-o"}),
+        options=frozenset({"mtu", "family", "cc", "internal", "runtime", "-o"}),
         other=network,
     )
 

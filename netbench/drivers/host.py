@@ -20,6 +20,7 @@ NONE = Driver(
     reach=everywhere(
         reach(no="CONTAINER>PAIR PAIR>PAIR CONTAINER>HOST CONTAINER>LAN PAIR>HOST PAIR>LAN")
     ),
+    options=frozenset({"runtime"}),
 )
 
 HOST = Driver(
@@ -40,6 +41,6 @@ HOST = Driver(
             "HOST>PAIR LAN>PAIR"
         )
     ),
-    options=frozenset({"family", "cc"}),
+    options=frozenset({"family", "cc", "runtime"}),
     caveats=(OVER_LOOPBACK,),
 )

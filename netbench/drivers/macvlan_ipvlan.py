@@ -74,7 +74,7 @@ def _child(
             Path.ACROSS: across,
         },
         reach=everywhere(promised),
-        options=frozenset({"mtu", "family", "cc", "internal", "-o"}),
+        options=frozenset({"mtu", "family", "cc", "runtime", "internal", "-o"}),
         other=network,
         caveats=(NO_NETWORK_CARD,),
     )

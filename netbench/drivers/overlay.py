@@ -33,7 +33,7 @@ OVERLAY = Driver(
         ),
         Family.V6: reach(yes="CONTAINER>PAIR PAIR>PAIR"),
     },
-    options=frozenset({"mtu", "family", "cc", "internal", "encrypted", "-o"}),
+    options=frozenset({"mtu", "family", "cc", "runtime", "internal", "encrypted", "-o"}),
     other=_NETWORK,
     caveats=(
         Caveat(

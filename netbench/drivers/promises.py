@@ -246,6 +246,15 @@ def _address_in_subnet(facts: PairFacts) -> Evidence:
     return held, f"{listed(found)}; the {noun} {' and '.join(subnets)}"
 
 
+def _bare_bridge(facts: PairFacts) -> Evidence:
+    """Judge all addresses of the network's bridge but those that links give themselves, fe80::."""
+    name = facts.ipam.bridge if facts.ipam else None
+    own = [a.address for a in facts.host.addresses if a.link == name]
+    own = [address for address in own if not ip_address(address).is_link_local]
+    there = name is not None and facts.host.link(name) is not None
+    return there and not own, f"{name or 'no bridge'} has {', '.join(own) or 'no address'}"
+
+
 def _default_route(facts: PairFacts) -> Evidence:
     """Judge the one default route of each family that has a gateway."""
     ipam = facts.ipam
@@ -316,5 +325,6 @@ OVERLAY_MTU = Promise("the MTU leaves room for VXLAN's headers", _overlay_mtu)
 ADDRESS_IN_SUBNET = Promise("addresses lie in the network's IPAM subnet", _address_in_subnet)
 DEFAULT_ROUTE = Promise("the default route is the network's gateway", _default_route)
 ROUTED_BY_DEVICE = Promise("the default route is eth0 itself, by no gateway", _routed_by_device)
+BARE_BRIDGE = Promise("the bridge has no address of the host's", _bare_bridge)
 NO_ROUTES = Promise("there is no route", _no_routes)
 NO_DEFAULT_ROUTE = Promise("there is no default route", _no_default_route)

@@ -1,20 +1,30 @@
 """Variants of a driver: `bridge:user@mtu=9000+family=6`, as text and as what it changes."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, cast
 
 from netbench.drivers.base import Closed, Driver, PathClaim, Proof, ReachPlace, reach
-from netbench.drivers.promises import DEFAULT_ROUTE, NO_DEFAULT_ROUTE, ROUTED_BY_DEVICE, mtu_is
+from netbench.drivers.links import lan_to_published
+from netbench.drivers.promises import (
+    BARE_BRIDGE,
+    DEFAULT_ROUTE,
+    NO_DEFAULT_ROUTE,
+    ROUTED_BY_DEVICE,
+    mtu_is,
+)
 from netbench.errors import ConfigurationError
-from netbench.spec import Attach, Family, NetworkSpec, Path
+from netbench.spec import Attach, Family, GatewayMode, NetworkSpec, Path, Via
 
 _SMALLEST, _LARGEST = 68, 65535  # the least MTU of IPv4, RFC 791, and the most that a link takes
 _LEAST_IPV6 = 1280  # RFC 8200 §5
 _WHOLE: Final = re.compile(r"[1-9][0-9]{0,4}")  # one spelling for each number
 _WORD: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,14}")  # a congestion control, TCP_CA_NAME_MAX
-_NETWORKS: Final = frozenset({"mtu", "icc", "internal"})  # options of a network made for the run
+_RUNTIME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")  # as in a daemon.json
+_NETWORKS: Final = frozenset(
+    {"mtu", "icc", "internal", "gateway"}
+)  # options of a network made for the run
 
 
 def varied(driver: Driver, given: Mapping[str, str]) -> Driver:
@@ -22,6 +32,7 @@ def varied(driver: Driver, given: Mapping[str, str]) -> Driver:
     problems = [p for key, value in given.items() if (p := _problem(driver, key, value))]
     if given.get("family") == "6" and not problems and int(given.get("mtu", "1500")) < _LEAST_IPV6:
         problems.append(f"IPv6 needs an MTU of at least {_LEAST_IPV6}")
+    problems += _contradictions(given)
     if problems:
         raise ConfigurationError(*(f"{driver.name}: {problem}" for problem in problems))
     found = driver
@@ -29,6 +40,17 @@ def varied(driver: Driver, given: Mapping[str, str]) -> Driver:
         found = _CHANGES[key](found, value) if key in _CHANGES else _option(found, key, value)
     label = "+".join(f"{key}={value}" for key, value in sorted(given.items()))
     return replace(found, name=f"{driver.name}@{label}") if label else driver
+
+
+def _contradictions(given: Mapping[str, str]) -> Iterator[str]:
+    """Yield which options rule each other out."""
+    gateway, internal = given.get("gateway"), given.get("internal")
+    if gateway == "isolated" and internal == "false":
+        yield "gateway=isolated is for internal networks alone, not for internal=false"
+    if gateway in ("routed", "nat-unprotected") and internal == "true":
+        yield f"internal=true has no way in or out that gateway={gateway} could open"
+    if gateway in ("routed", "isolated") and "published" in given:
+        yield f"gateway={gateway} publishes no port of the host's: it takes no `published`"
 
 
 def _problem(driver: Driver, key: str, value: str) -> str | None:
@@ -43,6 +65,10 @@ def _problem(driver: Driver, key: str, value: str) -> str | None:
         if "-o" in driver.options:
             known.append("any option of the engine's own, with a dot in its name")
         return f"unknown option {key!r}; it takes: {', '.join(known) or 'none'}"
+    return _wrong(key, value)
+
+
+def _wrong(key: str, value: str) -> str | None:
     offered = _VALUES.get(key)
     if offered and value not in offered:
         return f"{key} must be {' or '.join(offered)}, not {value!r}"
@@ -50,6 +76,8 @@ def _problem(driver: Driver, key: str, value: str) -> str | None:
         return f"mtu must be a whole number from {_SMALLEST} to {_LARGEST}, not {value!r}"
     if key == "cc":
         return no_congestion_control(value)
+    if key == "runtime" and not _RUNTIME.fullmatch(value):
+        return f"runtime must be the name of one of the engine's runtimes, not {value!r}"
     return None if value else f"{key} has no value"
 
 
@@ -64,6 +92,7 @@ _VALUES: Final = {
     "family": ("4", "6"),
     "icc": ("true", "false"),
     "internal": ("true", "false"),
+    "gateway": ("nat", "nat-unprotected", "routed", "isolated"),
     "published": ("proxy", "nat"),
     "encrypted": ("true",),
 }
@@ -106,7 +135,8 @@ def _icc(driver: Driver, value: str) -> Driver:
 
 
 def _internal(driver: Driver, value: str) -> Driver:
-    if value == "false":
+    network = driver.recipe.network
+    if value == "false" or (network is not None and network.internal):
         return driver
     changed = _network(driver, lambda network: replace(network, internal=True))
     shut = Closed("isolated by design: an internal network has no way in or out", Proof.PROMISES)
@@ -125,13 +155,38 @@ def _internal(driver: Driver, value: str) -> Driver:
     return _promising(changed, shut_off, lambda ends: not beyond.isdisjoint(ends))
 
 
+def _gateway(driver: Driver, value: str) -> Driver:
+    mode = cast("GatewayMode", value)
+    changed = _network(driver, lambda network: replace(network, gateway=mode))
+    match mode:
+        case "nat":
+            return _promising(changed, "LAN>PAIR")
+        case "nat-unprotected":
+            return _promising(changed, yes="LAN>PAIR")
+        case "routed":
+            shut = Closed("by design: no port of the host's leads to a container", Proof.PROMISES)
+            by_route = PathClaim(Via.ROUTED, lan_to_published)
+            ways = {**changed.ways, Path.NORTH_SOUTH: by_route}
+            changed = replace(changed, ways=ways | {Path.HAIRPIN: shut, Path.ACROSS: shut})
+            opened = "CONTAINER>PUBLISHED HOST>PUBLISHED LAN>PUBLISHED"
+            return _promising(changed, "LAN>PAIR", yes=opened)
+        case "isolated":
+            changed = _internal(changed, "true")
+            changed = replace(changed, promises=(*changed.promises, BARE_BRIDGE))
+            return _promising(changed, "CONTAINER>HOST PAIR>HOST HOST>PAIR")
+
+
 def _promising(
-    driver: Driver, no: str, unsaid: Callable[[tuple[ReachPlace, ReachPlace]], bool]
+    driver: Driver,
+    no: str = "",
+    unsaid: Callable[[tuple[ReachPlace, ReachPlace]], bool] = lambda _: False,
+    *,
+    yes: str = "",
 ) -> Driver:
-    """Return a driver that promises no reach between some places, and nothing between others."""
-    shut = reach(no=no)
+    """Return a driver that promises reach or none between some places, and nothing elsewhere."""
+    told = dict(reach(yes=yes, no=no))
     promised = {
-        family: {ends: yes for ends, yes in known.items() if not unsaid(ends)} | dict(shut)
+        family: {ends: was for ends, was in known.items() if not unsaid(ends)} | told
         for family, known in driver.reach.items()
     }
     return replace(driver, reach=promised)
@@ -146,6 +201,10 @@ def _cc(driver: Driver, value: str) -> Driver:
     return replace(driver, recipe=replace(driver.recipe, congestion_control=value))
 
 
+def _runtime(driver: Driver, value: str) -> Driver:
+    return replace(driver, recipe=replace(driver.recipe, runtime=value))
+
+
 def _option(driver: Driver, key: str, value: str) -> Driver:
     given = ((key, value),)
     return _network(driver, lambda network: replace(network, options=network.options + given))
@@ -158,4 +217,6 @@ _CHANGES: Final[Mapping[str, Callable[[Driver, str], Driver]]] = {
     "internal": _internal,
     "published": _published,
     "cc": _cc,
+    "gateway": _gateway,
+    "runtime": _runtime,
 }

@@ -101,6 +101,7 @@ class Network:
     """Seconds that making it took, without what is prepared for it (a subnet, a wire, a swarm);
     None if it existed before or is made with its first endpoint."""
     there: "Network | None" = None  # its counterpart on the client's machine, if that is another
+    routed: bool = False  # whether ports are published at its containers' own addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,12 +249,13 @@ class Engine(Protocol):
         cpus: tuple[int, ...],
         publish: tuple[Port, ...] = (),
         published: Literal["proxy", "nat"] | None = None,
+        runtime: str | None = None,
     ) -> Endpoint:
         """Make and start an endpoint, confined to `cpus` (empty for all).
 
         It is in `network` with `Attach.NETWORK`, and in the namespace of `peer` with `Attach.PEER`.
         The ports `publish` of its own appear at the host's address on the LAN, served as
-        `published` says; None leaves that to the engine.
+        `published` says; None leaves that to the engine, and so with `runtime`, what starts it.
         """
 
     def remove_endpoint(self, endpoint: Endpoint) -> None:

@@ -114,6 +114,7 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("engine.image", str, "", "varies", "image of the endpoints"),
     ("engine.image_id", str, "", "confounder", "content id of that image"),
     ("engine.runtime", str, "", "varies", "default container runtime"),
+    ("engine.runtimes", str, "", "varies", "container runtimes that the engine lists"),
     ("engine.context", str, "", "varies", "how the engine was reached"),
     ("engine.cpus", int, COUNT, "confounder", "CPUs the engine sees"),
     ("engine.memory", int, BYTES, "confounder", "memory the engine sees"),

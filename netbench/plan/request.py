@@ -31,7 +31,6 @@ from netbench.spec import (
     CpuTopology,
     Path,
     Placement,
-    Via,
     engine_problem,
     option_problem,
 )
@@ -249,8 +248,8 @@ class _Parser:
         """Yield whether more servers would have to be published than there are ports for."""
         plan = self._planned(self._suite, None, None) if self._suite and self._sound else None
         open_ways = [d.ways[path] for d in self._drivers for path in self._paths]
-        via = {way.via for way in open_ways if isinstance(way, PathClaim)}
-        if plan and Via.PUBLISHED in via and plan.servers > MOST_SERVERS:
+        publishes = any(isinstance(way, PathClaim) and way.via.publishes for way in open_ways)
+        if plan and publishes and plan.servers > MOST_SERVERS:
             yield (
                 f"the cells have {plan.servers} servers in a block, and at most {MOST_SERVERS} can "
                 "be published: fewer `clients` or cells, or --paths east-west"

@@ -22,7 +22,7 @@ from netbench.record import Completed, Failure, Outcome, Record, Skip
 from netbench.runner.machine import MachineMeter
 from netbench.runner.prepared import TrialFailed, see_it_can
 from netbench.runner.recording import ENGINES, Recording, broken, failure_of
-from netbench.spec import CONTROL_PORTS, PUBLISHED_PORTS, Attach, Path, Port, Role, Via
+from netbench.spec import CONTROL_PORTS, PUBLISHED_PORTS, Attach, Path, Port, Role
 from netbench.system.interrupts import Pool
 from netbench.topology.pairs import Creations, Made, read_pairs, stems
 from netbench.topology.paths import ANY, call_of, namespaces_of, trimmed
@@ -110,7 +110,7 @@ class _Trial:
             return ()
         engine, driver = self.recording.recorder.engine, self.driver
         way = driver.ways[Path.NORTH_SOUTH]
-        if not isinstance(way, PathClaim) or way.via is not Via.PUBLISHED:
+        if not isinstance(way, PathClaim) or not way.via.publishes:
             raise TrialFailed(Skip("the driver publishes no ports"))
         if driver.recipe.client is Attach.PEER:
             reason = "an endpoint in another's network namespace publishes no ports of its own"

@@ -154,6 +154,9 @@ class Recording:
         for one in prepared.own if prepared.call.published is not None else ():
             kind = PortWatch if "tcp" in probe.protocols else DatagramWatch
             address, port, _ = one.goal
+            server = prepared.live.server
+            if kind is DatagramWatch and address in (server.address, server.address6):
+                continue  # routed to the server itself, which datagrams show by the path alone
             target = SocketAddress(str(ip_address(address)), port)
             also = () if one.second is None else (one.second,)
             watches.append(kind(pair.host, pair.server, target, one.port, also))

@@ -187,6 +187,7 @@ class Creations:
                 cpus=cpus,
                 publish=publish,
                 published=recipe.published if publish else None,
+                runtime=recipe.runtime,
             )
             self._endpoints.append(endpoint)
         return endpoint

@@ -49,7 +49,7 @@ def ports_for(
     What `fixed` returns is published at the same numbers, for TCP.
     """
     ways = [driver.ways[path] for path in paths]
-    if not any(isinstance(way, PathClaim) and way.via is Via.PUBLISHED for way in ways):
+    if not any(isinstance(way, PathClaim) and way.via.publishes for way in ways):
         return ()
     usual = (Port(PUBLISHED_PORTS[number], protocols) for number in range(count))
     return (*usual, *(Port(number, fixed=True) for number in fixed()))
@@ -108,10 +108,11 @@ def call_of(
         Via.ADDRESS: (own, own),
         Via.HOST: (outer, outer),
         Via.PUBLISHED: (ANY[family], outer),
+        Via.ROUTED: (own, own),
     }[way.via]
     if bind is None or target is None:
         raise EngineError(f"{driver.name}: there is no IPv{family} address to connect to")
-    published = server.published if way.via is Via.PUBLISHED else None
+    published = server.published if way.via.publishes else None
     return Call(caller, bind, target, published)
 
 

@@ -108,7 +108,7 @@ def _look(
         ports = choose_ports(live, ports_in_host(engine))
         places = ReachScene(live, engine.host(), other, ports, missing, no_ipv6)
         with echo_servers(engine, places):
-            rows = measure(engine, places, _way_in(engine))
+            rows = measure(engine, places, _way_in(engine, live.driver.recipe))
         mtus = path_mtus(engine, live)
         promises = _still(reader, live)
     finally:
@@ -160,12 +160,14 @@ def _still(reader: Reader, live: LivePair) -> tuple[PromiseCheck, ...]:
     )
 
 
-def _way_in(engine: Engine) -> str:
+def _way_in(engine: Engine, recipe: Recipe) -> str:
     """Return what decides whether the LAN gets to a container behind a bridge of the host's."""
     routed = "the LAN routes it by the host, whose firewall decides"
     if engine.name != "docker":
         return routed
     version = engine.facts().get("engine.version", "of unknown version")
+    if recipe.network is not None and recipe.network.gateway:
+        return f"{routed}: docker {version}, in gateway mode {recipe.network.gateway}"
     return (
         f"{routed}: docker {version}; from 28 on docker blocks it, "
         "before that it leaves it to the policy of the FORWARD chain"

@@ -12,10 +12,10 @@ from ipaddress import ip_address
 from itertools import product
 from typing import Final
 
-from netbench.drivers import Closed, ReachPlace
+from netbench.drivers import Closed, PathClaim, ReachPlace
 from netbench.engines.base import Endpoint
 from netbench.probes import strerror_name
-from netbench.spec import REACH_PORTS, Attach, Family, Path, Protocol
+from netbench.spec import REACH_PORTS, Attach, Family, Path, Protocol, Via
 from netbench.topology.pairs import LivePair
 from netbench.topology.paths import LOOPBACK
 
@@ -257,15 +257,17 @@ class ReachScene:
         return f"the {target} has no IPv{family} address{why}"
 
     def _published(self, protocol: Protocol, family: Family) -> ConnectAttempt | str:
-        server, outside = self.live.server, self._of_host().get(family)
+        server, way = self.live.server, self.live.driver.ways[Path.NORTH_SOUTH]
+        routed = isinstance(way, PathClaim) and way.via is Via.ROUTED
+        outside = (self.addresses(ReachPlace.PAIR) if routed else self._of_host()).get(family)
         found = [p.host_port for p in server.published if protocol in p.port.protocols]
         if not found:
-            way = self.live.driver.ways[Path.HAIRPIN]
-            return way.reason if isinstance(way, Closed) else "no port of it is published"
-        if outside is None:
-            return f"the host has no IPv{family} address on the LAN"
+            beside = self.live.driver.ways[Path.HAIRPIN]
+            return beside.reason if isinstance(beside, Closed) else "no port of it is published"
         if family not in self.addresses(ReachPlace.PAIR):
             return self._without(ReachPlace.PAIR, family)
+        if outside is None:
+            return f"the host has no IPv{family} address on the LAN"
         return ConnectAttempt(protocol, family, outside, found[0])
 
 

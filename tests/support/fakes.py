@@ -278,8 +278,9 @@ class FakeEngine:
         cpus: tuple[int, ...],
         publish: tuple[Port, ...] = (),
         published: str | None = None,
+        runtime: str | None = None,
     ) -> Endpoint:
-        del cpus
+        del cpus, runtime
         assert publish or published is None
         self.answer()
         assert (network is not None) == (attach is Attach.NETWORK)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from netbench.engines.docker.host import routed
 from netbench.engines.docker.image import libraries
+from netbench.engines.docker.runtimes import runtime_versions
 from netbench.engines.subnets import BLOCK, BLOCK6, SubnetPair, SubnetPool
 from netbench.errors import EngineError
 from netbench.units import cpu_list
@@ -43,6 +44,33 @@ def test_a_static_binary_loads_nothing(printed: str) -> None:
 def test_a_missing_library_is_named() -> None:
     with pytest.raises(EngineError, match=r"iperf3 .*libiperf\.so\.0 not found"):
         libraries("iperf3", "\tlibiperf.so.0 => not found\n\tlibc.so.6 => /lib/libc.so.6 (0x1)\n")
+
+
+FEATURES = "org.opencontainers.runtime-spec.features"
+RUNTIMES = {
+    "runsc": {"path": "/usr/bin/runsc"},
+    "runc": {
+        "path": "runc",
+        "status": {
+            FEATURES: '{"annotations": {"io.github.seccomp.libseccomp.version": "2.6.0", '
+            '"org.opencontainers.runc.version": "1.3.6+ds1"}}'
+        },
+    },
+    "crun": {
+        "path": "/usr/bin/crun",
+        "status": {
+            FEATURES: '{"annotations": {"org.opencontainers.runc.checkpoint.enabled": "true", '
+            '"run.oci.crun.commit": "10269840", "run.oci.crun.version": "1.21"}}'
+        },
+    },
+}
+"""As an engine answered, but for what is of no account."""
+
+
+def test_runtimes_are_listed_with_the_versions_that_they_tell() -> None:
+    assert runtime_versions({"Runtimes": RUNTIMES}) == "crun 1.21, runc 1.3.6+ds1, runsc"
+    assert runtime_versions({"Runtimes": {"x": {"path": "x", "status": {FEATURES: "{"}}}}) == "x"
+    assert runtime_versions({"Runtimes": None}) == runtime_versions({}) == ""
 
 
 @given(st.sets(st.integers(0, 300), min_size=1))

@@ -213,6 +213,7 @@ FIELD = {
     "rules",
     "runner",
     "runs",
+    "runtimes",
     "samples",
     "saturation",
     "schemas",

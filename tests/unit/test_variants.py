@@ -6,19 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.bends import both_ends
-from support.facts import bridge_pair, with_link
+from support.facts import GATEWAY, bridge_pair, with_end, with_link
 from support.pairs import PAIRS, with_ipv6
 
 from netbench.drivers import DRIVERS, Closed, Driver, PathClaim, Proof, ReachPlace, plugin, varied
 from netbench.errors import ConfigurationError
 from netbench.plan.drivers import driver_named
-from netbench.record import PairFacts
-from netbench.spec import Attach, NetworkSpec, Path, Recipe, options_of
+from netbench.record import Address, PairFacts
+from netbench.spec import Attach, NetworkSpec, Path, Recipe, Via, options_of
 
 USER = DRIVERS["bridge:user"]
 MTU = "eth0 has MTU 9000"
 ROUTE = "the default route is the network's gateway"
 NO_ROUTE = "there is no default route"
+BARE = "the bridge has no address of the host's"
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "mtu": ("1280", "9000", "65535"),
     "family": ("4", "6"),
@@ -27,6 +28,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "published": ("proxy", "nat"),
     "encrypted": ("true",),
     "cc": ("cubic", "dctcp-reno", "bbr2"),
+    "gateway": ("nat", "nat-unprotected", "routed", "isolated"),
+    "runtime": ("crun", "io.containerd.runc.v2", "kata_fc-1"),
     "-o": ("x", "a=b"),
 }
 """Values that are right, by option; `-o` stands for the engine's own."""
@@ -90,13 +93,17 @@ def test_the_grammar(text: str, name: str) -> None:
         (
             "bridge:user@speed=9",
             (
-                "bridge:user: unknown option 'speed'; it takes: cc, family, icc, internal, mtu, "
-                "published, any option of the engine's own, with a dot in its name"
+                "bridge:user: unknown option 'speed'; it takes: cc, family, gateway, icc, "
+                "internal, mtu, published, runtime, any option of the engine's own, "
+                "with a dot in its name"
             ),
         ),
-        ("host@mtu=9000", "host: unknown option 'mtu'; it takes: cc, family"),
-        ("none@family=6", "none: unknown option 'family'; it takes: none"),
-        ("container@mtu=9000", "container: unknown option 'mtu'; it takes: cc, family, published"),
+        ("host@mtu=9000", "host: unknown option 'mtu'; it takes: cc, family, runtime"),
+        ("none@family=6", "none: unknown option 'family'; it takes: runtime"),
+        (
+            "container@mtu=9000",
+            "container: unknown option 'mtu'; it takes: cc, family, published, runtime",
+        ),
         ("macvlan:bridge@icc=false", "unknown option 'icc'; it takes: cc, family, internal, mtu, "),
         ("overlay@published=nat", "unknown option 'published'"),
         (
@@ -109,7 +116,31 @@ def test_the_grammar(text: str, name: str) -> None:
         ("bridge@icc=false", "use bridge:user@icc=false"),
         ("bridge@internal=true", "use bridge:user@internal=true"),
         ("bridge@com.example.key=1", "use bridge:user@com.example.key=1"),
-        ("bridge@speed=9", "bridge: unknown option 'speed'; it takes: cc, family, published"),
+        (
+            "bridge@speed=9",
+            "bridge: unknown option 'speed'; it takes: cc, family, published, runtime",
+        ),
+        ("bridge@gateway=routed", "use bridge:user@gateway=routed"),
+        ("macvlan@gateway=routed", "macvlan:bridge: unknown option 'gateway'"),
+        (
+            "bridge:user@gateway=route",
+            "gateway must be nat or nat-unprotected or routed or isolated, not 'route'",
+        ),
+        (
+            "bridge:user@gateway=isolated+internal=false",
+            "gateway=isolated is for internal networks alone, not for internal=false",
+        ),
+        (
+            "bridge:user@gateway=routed+internal=true",
+            "internal=true has no way in or out that gateway=routed could open",
+        ),
+        (
+            "bridge:user@gateway=routed+published=nat",
+            "gateway=routed publishes no port of the host's: it takes no `published`",
+        ),
+        ("host@runtime=", "runtime must be the name of one of the engine's runtimes, not ''"),
+        ("host@runtime=-r", "runtime must be the name of one of the engine's runtimes, not '-r'"),
+        ("bridge@runtime=a b", "one of the engine's runtimes, not 'a b'"),
         ("bridge:user@mtu=67", "mtu must be a whole number from 68 to 65535, not '67'"),
         ("bridge:user@mtu=65536", "mtu must be a whole number from 68 to 65535, not '65536'"),
         ("bridge:user@mtu=-1", "mtu must be a whole number from 68 to 65535, not '-1'"),
@@ -121,7 +152,7 @@ def test_the_grammar(text: str, name: str) -> None:
         ("host@cc=-C", "cc must be the name of a congestion control, such as cubic, not '-C'"),
         ("host@cc=no such", "such as cubic, not 'no such'"),
         ("bridge@cc=sixteen_letters_", "such as cubic, not 'sixteen_letters_'"),
-        ("none@cc=bbr", "none: unknown option 'cc'; it takes: none"),
+        ("none@cc=bbr", "none: unknown option 'cc'; it takes: runtime"),
         ("bridge:user@family=5", "family must be 4 or 6, not '5'"),
         ("bridge:user@family=ipv6", "family must be 4 or 6, not 'ipv6'"),
         ("bridge:user@icc=no", "icc must be true or false, not 'no'"),
@@ -147,8 +178,8 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
         "bridge:user: mtu must be a whole number from 68 to 65535, not '1'",
         "bridge:user: icc must be true or false, not 'no'",
         (
-            "bridge:user: unknown option 'speed'; it takes: cc, family, icc, internal, mtu, "
-            "published, any option of the engine's own, with a dot in its name"
+            "bridge:user: unknown option 'speed'; it takes: cc, family, gateway, icc, internal, "
+            "mtu, published, runtime, any option of the engine's own, with a dot in its name"
         ),
     )
 
@@ -293,6 +324,58 @@ def test_an_internal_network_with_a_default_route_breaks_its_promise(destination
 
     assert broken(driver, kept(frozenset())) == []
     assert broken(driver, kept(frozenset({destination}))) == [NO_ROUTE]
+
+
+def test_a_gateway_mode_is_asked_for_and_decides_who_gets_in() -> None:
+    inside, opened = (ReachPlace.LAN, ReachPlace.PAIR), (ReachPlace.LAN, ReachPlace.PUBLISHED)
+    found = {}
+    for mode in EXAMPLES["gateway"]:
+        driver = driver_named(f"bridge:user@gateway={mode}")
+        assert driver.recipe.network
+        assert driver.recipe.network.gateway == mode
+        assert driver.other == driver.recipe.network
+        found[mode] = {(r.get(inside), r.get(opened)) for r in driver.reach.values()}
+
+    assert found == {
+        "nat": {(False, True), (False, None)},  # what IPv6 ports do is not promised
+        "nat-unprotected": {(True, True), (True, None)},
+        "routed": {(False, True)},
+        "isolated": {(False, None)},
+    }
+
+
+def test_routed_containers_are_reached_by_published_ports_of_their_own() -> None:
+    driver = driver_named("bridge:user@gateway=routed")
+    way = driver.ways[Path.NORTH_SOUTH]
+
+    assert isinstance(way, PathClaim)
+    assert way.via is Via.ROUTED
+    assert way.via.publishes
+    assert [isinstance(driver.ways[p], Closed) for p in (Path.HAIRPIN, Path.ACROSS)] == [True, True]
+
+
+def test_an_isolated_network_is_internal_and_its_bridge_has_no_address() -> None:
+    driver = driver_named("bridge:user@gateway=isolated")
+    facts = both_ends(
+        bridge_pair(),
+        lambda end: replace(end, routes=tuple(r for r in end.routes if r.link != "eth0")),
+    )
+    assert facts.ipam
+    assert facts.ipam.bridge
+    own, given = Address(facts.ipam.bridge, "fe80::1", 64), Address(facts.ipam.bridge, GATEWAY, 24)
+
+    assert driver.recipe.network == NetworkSpec("bridge", internal=True, gateway="isolated")
+    said = driver_named("bridge:user@gateway=isolated+internal=true")
+    assert driver == replace(said, name=driver.name)
+    assert broken(driver, with_end(facts, "host", addresses=(own,))) == []
+    assert broken(driver, with_end(facts, "host", addresses=(own, given))) == [BARE]
+
+
+def test_a_runtime_is_in_the_recipe_and_changes_nothing_else() -> None:
+    for name in DRIVERS:
+        plain, driver = DRIVERS[name], driver_named(f"{name}@runtime=crun")
+        recipe = replace(plain.recipe, runtime="crun")
+        assert driver == replace(plain, name=driver.name, recipe=recipe)
 
 
 @pytest.mark.parametrize("mode", ["l3", "l3s"])

@@ -19,6 +19,7 @@ from netbench.engines.docker.host import EngineHost
 from netbench.engines.docker.lan import EmulatedLan, PortPublishing
 from netbench.engines.docker.networks import OVERLAY, Networks
 from netbench.engines.docker.routes import Between
+from netbench.engines.docker.runtimes import Runtimes
 from netbench.engines.docker.swarm import Swarm
 from netbench.engines.docker.swarm_nodes import JointSwarm
 from netbench.engines.local_process import cpu_topology
@@ -77,7 +78,12 @@ class DockerEngine(Engine):
             self._maker, self._lan, rootful=facts.is_rootful(self._info)
         )
         self._feasible = EngineSupport(
-            self._info, self._hosting, self._networks, self._publishing, parent=options.parent
+            self._info,
+            self._hosting,
+            self._networks,
+            self._publishing,
+            Runtimes(self._info, self._maker),
+            parent=options.parent,
         )
 
     @property
@@ -206,12 +212,13 @@ class DockerEngine(Engine):
         cpus: tuple[int, ...],
         publish: tuple[Port, ...] = (),
         published: Literal["proxy", "nat"] | None = None,
+        runtime: str | None = None,
     ) -> Endpoint:
         """Make and start a container."""
         del published  # the engine decides what serves a port: the trial's evidence shows it
         joined = self._networks.default() if attach is Attach.DEFAULT else network
         order = self._maker.order(name, Sharing(_mode(attach, network, peer)))
-        order = replace(order, role=role, network=joined, cpus=cpus)
+        order = replace(order, role=role, network=joined, cpus=cpus, runtime=runtime)
         made = self._publishing.create(order, publish)
         if between := self._feasible.between:
             made = replace(made, outside=between.address, uplink=between.link)

@@ -105,6 +105,7 @@ class Order:
     capabilities: tuple[str, ...] = ()
     cpus: tuple[int, ...] = ()
     init: bool = False
+    runtime: str | None = None  # None for the engine's default
     sysctls: Mapping[str, str] = field(default_factory=dict)
     publish: Mapping[str, tuple[tuple[str, int | None], ...]] = field(default_factory=dict)
     """The host's addresses and ports (None for any) by the port of its own, `80/tcp`."""
@@ -232,6 +233,7 @@ def _create(api: APIClient, order: Order) -> str:
         pids_limit=_PIDS,
         cpuset_cpus=",".join(map(str, order.cpus)) or None,
         init=True if order.init and not sharing.host else None,
+        runtime=order.runtime,
         sysctls=dict(order.sysctls) or None,
         port_bindings={port: list(places) for port, places in order.publish.items()},
         pid_mode=host or sharing.pids,

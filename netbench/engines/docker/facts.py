@@ -9,6 +9,7 @@ from netbench.engines.docker.client import EngineAddress, dialect_of
 from netbench.engines.docker.endpoints import Maker, Sharing
 from netbench.engines.docker.image import OTHER_WAY, REQUIRED
 from netbench.engines.docker.launcher import NOT_RUNNABLE
+from netbench.engines.docker.runtimes import runtime_versions
 from netbench.engines.local_process import attempts
 from netbench.errors import EngineError
 from netbench.record import Absent, Completed, FactValue, LinkCounters
@@ -83,6 +84,7 @@ def engine_facts(
         "engine.storage_driver": _value(info, "Driver"),
         "engine.security": _named(", ".join(security_options(info)), "the engine lists none"),
         "engine.runtime": _runtime(info, version),
+        "engine.runtimes": _named(runtime_versions(info), "the engine lists none"),
         "engine.context": target.origin,
         "engine.cpus": _value(info, "NCPU", int),
         "engine.memory": _value(info, "MemTotal", int),

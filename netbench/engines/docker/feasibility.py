@@ -3,17 +3,27 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from netbench.engines.docker.client import DOCKER
 from netbench.engines.docker.facts import security_options
 from netbench.engines.docker.host import EngineHost
 from netbench.engines.docker.lan import PortPublishing
 from netbench.engines.docker.networks import Networks
 from netbench.engines.docker.routes import Between
-from netbench.spec import Attach, Family, Path, Recipe
+from netbench.engines.docker.runtimes import Runtimes
+from netbench.spec import Attach, Family, GatewayMode, Path, Recipe
 
 _PROXY_UNUSED: Final = (
     "the engine's DNAT rule takes every packet from the LAN before its proxy: only containers "
     "beside it (--paths hairpin) and the host's own loopback reach docker-proxy"
 )
+_GATEWAYS: Final[Mapping[GatewayMode, int]] = {
+    "nat": 28,
+    "nat-unprotected": 28,
+    "routed": 27,
+    "isolated": 28,
+}
+"""The first Docker Engine in which a mode is, and keeps its promises: `nat` is older, but before 28
+it did not shut out the LAN."""
 
 
 class EngineSupport:
@@ -25,6 +35,7 @@ class EngineSupport:
         hosting: EngineHost,
         networks: Networks,
         publishing: PortPublishing,
+        runtimes: Runtimes,
         *,
         parent: str | None,
     ) -> None:
@@ -33,13 +44,17 @@ class EngineSupport:
         self._hosting = hosting
         self._networks = networks
         self._publishing = publishing
+        self._runtimes = runtimes
         self._parent = parent
         self.between: Between | None = None  # what joins it to another engine's machine
 
     def unsupported(self, recipe: Recipe, path: Path) -> str | None:
         """Return why a recipe cannot be made here, or has no such path here."""
+        mode = recipe.network.gateway if recipe.network else None
         return (
             self._no_attachment(recipe)
+            or (self._no_gateway(mode) if mode else None)
+            or (self._runtimes.lacks(recipe.runtime) if recipe.runtime else None)
             or (self._networks.refusal(recipe.network) if recipe.network else None)
             or (self._no_path(recipe, path) if path is not Path.EAST_WEST else None)
         )
@@ -60,6 +75,16 @@ class EngineSupport:
             )
         return None
 
+    def _no_gateway(self, mode: GatewayMode) -> str | None:
+        version, since = str(self._info.get("ServerVersion") or ""), _GATEWAYS[mode]
+        name = self._networks.dialect.name
+        if name != DOCKER.name:
+            return f"{name} {version} has no gateway modes: they are Docker Engine's"
+        major = version.partition(".")[0]
+        if not major.isdecimal() or int(major) >= since:
+            return None
+        return f"gateway={mode} needs Docker Engine {since} or later, and this one is {version}"
+
     def _no_path(self, recipe: Recipe, path: Path) -> str | None:
         on_lan = recipe.network is not None and recipe.network.on_lan
         parent = self._parent
@@ -74,7 +99,8 @@ class EngineSupport:
                 "links that are made on the engine's host have no IPv6 there: "
                 "sysctl net.ipv6.conf.default.disable_ipv6=0"
             )
-        if not on_lan and recipe.server in (Attach.DEFAULT, Attach.NETWORK):
+        routed = recipe.network is not None and recipe.network.gateway == "routed"
+        if not (on_lan or routed) and recipe.server in (Attach.DEFAULT, Attach.NETWORK):
             unpublished = self._publishing.unavailable()
             if unpublished:
                 return unpublished

@@ -222,8 +222,16 @@ class PortPublishing:
         """Create a container whose ports are published, each at one number on every address."""
         if not ports:
             return self._maker.create(order)
+        if order.network is not None and order.network.routed:
+            return self._opened(order, ports)
         with self._lock:
             return self._published(order, ports, self._addresses(order.network))
+
+    def _opened(self, order: Order, ports: tuple[Port, ...]) -> Endpoint:
+        """Create a container whose ports are opened at its own addresses, and nowhere else."""
+        wanted = {name: (("", None),) for port in ports for name in _names(port)}
+        made = self._maker.create(replace(order, publish=wanted))
+        return replace(made, published=tuple(Published(port, port.number) for port in ports))
 
     def _addresses(self, network: Network | None) -> tuple[str, ...]:
         if self.at is not None:

@@ -30,6 +30,7 @@ from netbench.spec import VXLAN_HEADERS, Family, NetworkSpec
 OVERLAY: Final = "overlay"
 _VXLAN: Final = "com.docker.network.driver.overlay.vxlanid_list"
 _ICC: Final = "com.docker.network.bridge.enable_icc"
+_GATEWAY: Final = "com.docker.network.bridge.gateway_mode_ipv{}"
 _MTU: Final = "com.docker.network.driver.mtu"
 _IGNORED: Final = "is not a recognized option"  # Podman's warning about an option that it ignores
 _ALLOCATE: Final = 10.0  # seconds that a swarm's manager may take to give a network its subnet
@@ -69,6 +70,9 @@ class _Plan:
             found[_MTU] = str(spec.mtu + (VXLAN_HEADERS if spec.driver == OVERLAY else 0))
         if not spec.icc:
             found[_ICC] = "false"
+        if spec.gateway:
+            families = Family if spec.ipv6 else (Family.V4,)
+            found |= {_GATEWAY.format(family): spec.gateway for family in families}
         return found | dict(spec.options)
 
     def pools(self, dialect: Dialect) -> list[IPAMPool]:
@@ -129,6 +133,11 @@ class Networks:
     def join(self, swarm: JointSwarm, subnets: SubnetPool) -> None:
         """Use what is shared with another engine."""
         self._swarm, self._subnets = swarm, subnets
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the engine names things."""
+        return self._clients.dialect
 
     def default(self) -> Network | None:
         """Return the engine's default bridge network, None if it has none."""
@@ -221,7 +230,8 @@ class Networks:
                 with suppress(APIError, OSError):
                     api.remove_network(answer["Id"])
                 raise
-        return replace(network, lan=plan.wire.lan if plan.wire else None, took=took)
+        lan = plan.wire.lan if plan.wire else None
+        return replace(network, lan=lan, took=took, routed=spec.gateway == "routed")
 
     def remove(self, network: Network) -> float | None:
         """Remove a network with its wire, and return the seconds; None if others still use it."""

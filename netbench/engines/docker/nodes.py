@@ -218,6 +218,7 @@ class TwoNodes(Engine):
         cpus: tuple[int, ...],
         publish: tuple[Port, ...] = (),
         published: Literal["proxy", "nat"] | None = None,
+        runtime: str | None = None,
     ) -> Endpoint:
         """Make and start a container on the machine of its role, or where its peer is."""
         node = peer.node if peer else self._node(role)
@@ -231,6 +232,7 @@ class TwoNodes(Engine):
             cpus=cpus,
             publish=publish,
             published=published,
+            runtime=runtime,
         )
         made = replace(made, node=node)
         if network is not None and network.there and network.there.id == network.id:

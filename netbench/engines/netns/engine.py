@@ -103,6 +103,8 @@ class NetnsEngine(Engine):
 
     def unsupported(self, recipe: Recipe, path: Path) -> str | None:
         """Try what the recipe and the path need."""
+        if recipe.runtime:
+            return "runtimes are a container engine's: --engine docker"
         spec = recipe.network
         lacking = self._lacks(spec) if spec else None
         if lacking is None and recipe.family == Family.V6:
@@ -119,6 +121,8 @@ class NetnsEngine(Engine):
         """Return why a network cannot be made here, or None if it can."""
         if spec.driver not in _DRIVERS:
             return f"plugin:{spec.driver} needs a Docker Engine: the netns engine has no plug-ins"
+        if spec.gateway:
+            return "gateway modes are a Docker Engine's: --engine docker"
         if spec.options:
             named = ", ".join(f"{key}={value}" for key, value in spec.options)
             return f"the netns engine knows no options of an engine's own ({named})"
@@ -168,9 +172,10 @@ class NetnsEngine(Engine):
         cpus: tuple[int, ...],
         publish: tuple[Port, ...] = (),
         published: Literal["proxy", "nat"] | None = None,
+        runtime: str | None = None,
     ) -> Endpoint:
         """Make namespaces and wire them."""
-        del cpus  # tools are pinned one by one; there is no cgroup to confine
+        del cpus, runtime  # tools are pinned one by one; there is no cgroup to confine
         shared = {Attach.HOST: self._world.pid, Attach.PEER: peer.pid if peer else None}
         with ExitStack() as undo:
             holder = self._world.spawner.hold(shared.get(attach))
