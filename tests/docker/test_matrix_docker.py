@@ -4,28 +4,17 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import docker
 import pytest
 from support.dockerd import Lab
 from support.hang import HANG
 from support.inventory import difference, inventory
+from support.matrix import FULL, assert_every_cell_accounted_for
 from support.program import ONE_SECOND, TRICKLE, Program, assert_cleaned, records, wait_for
 
 from netbench.store import load
 
-FULL = (
-    "none,host,bridge,bridge:user,container,macvlan:bridge,macvlan:private,macvlan:vepa,"
-    "macvlan:passthru,overlay"
-)
-CLOSED = {
-    ("none", "east-west"),
-    ("none", "north-south"),
-    ("macvlan:private", "east-west"),
-    ("macvlan:vepa", "east-west"),
-    ("macvlan:passthru", "east-west"),
-}
 A_SECOND_LONG = TRICKLE.replace("500_000", "2_500_000")
 """Long enough to be looked at while a port is in use, on a busy machine too."""
 SOCKET_GROUP = 65533
@@ -68,28 +57,6 @@ def unchanged(warm: Lab) -> Iterator[Lab]:
     while (left := difference(before, inventory(warm))) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert left == {}, left
-
-
-def outcomes(found: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    cells: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for record in found:
-        cells.setdefault((record["cell"]["driver"], record["cell"]["path"]), []).append(record)
-    return cells
-
-
-def assert_every_cell_accounted_for(found: list[dict[str, Any]]) -> None:
-    cells = outcomes(found)
-    assert {cell[0] for cell in cells} == set(FULL.split(","))
-    for cell, trials in cells.items():
-        for trial in trials:
-            outcome = trial["outcome"]
-            if cell in CLOSED:
-                assert (outcome["kind"], outcome.get("by_design")) == ("skip", True), outcome
-                assert outcome["evidence"]
-            else:
-                assert outcome["kind"] == "sample", (cell, outcome)
-                assert trial["path"]["held"]
-        assert all(check["held"] for trial in trials for check in trial["promises"])
 
 
 def test_every_driver_is_measured_or_closed_by_design_and_nothing_is_left(

@@ -14,21 +14,38 @@ from support.program import Program
 from support.require import require_or_skip
 
 _SCRIPT = Path(__file__).parent.parent / "lab" / "dockerd"
+_NEWER = Path(__file__).parent.parent / "lab" / "newer"
+
+
+def newer_engines() -> Path:
+    """Return the folder with newer engines; skip the test where it was not fetched."""
+    told = subprocess.run([str(_NEWER), "folder"], capture_output=True, text=True, check=True)
+    folder = Path(told.stdout.strip())
+    if not (folder / "fetched").exists():
+        require_or_skip("newer", "newer engines are not there; fetch them: tests/lab/newer fetch")
+    return folder
 
 
 class Lab:
     """A dockerd in namespaces of its own; `stop` leaves nothing of it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, engines: Path | None = None) -> None:
         self.folder = folder
+        self.engines = engines
         self.socket = folder / "docker.sock"
 
     @classmethod
-    def start(cls, group: int | None = None, *arguments: str, folder: Path | None = None) -> "Lab":
+    def start(
+        cls,
+        group: int | None = None,
+        *arguments: str,
+        folder: Path | None = None,
+        engines: Path | None = None,
+    ) -> "Lab":
         """Start one whose socket `group` may use; skip the test where that is not possible.
 
         `arguments` are the daemon's beside those of every lab. It lies in a folder of its own, or
-        in the one that is given.
+        in the one that is given. `engines` is a folder with other programs than the machine's.
         """
         if os.geteuid() != 0:
             require_or_skip("docker", "a private dockerd needs root")
@@ -38,11 +55,20 @@ class Lab:
         folder.mkdir(exist_ok=True)
         folder.chmod(0o755)
         argv = [str(_SCRIPT), "start", str(folder), "" if group is None else str(group), *arguments]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=HANG, check=False)
+        lab = cls(folder, engines)
+        done = subprocess.run(
+            argv, capture_output=True, text=True, timeout=HANG, check=False, env=lab._settings
+        )
         if done.returncode != 0:
             shutil.rmtree(folder, ignore_errors=True)
             require_or_skip("docker", f"dockerd does not start here: {done.stderr}")
-        return cls(folder)
+        return lab
+
+    @property
+    def _settings(self) -> dict[str, str]:
+        """The daemon's environment: its programs are found by PATH."""
+        own = [str(self.engines / "usr" / part) for part in ("sbin", "bin")] if self.engines else []
+        return {**os.environ, "PATH": ":".join((*own, os.environ["PATH"]))}
 
     @property
     def environment(self) -> dict[str, str]:
@@ -89,10 +115,11 @@ class Lab:
         while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
 
-    def restart(self) -> None:
+    def restart(self, *arguments: str) -> None:
         """Start the daemon again that was killed."""
         subprocess.run(
-            [str(_SCRIPT), "restart", str(self.folder)],
+            [str(_SCRIPT), "restart", str(self.folder), *arguments],
+            env=self._settings,
             timeout=HANG,
             check=True,
             capture_output=True,
