@@ -50,9 +50,9 @@ class Runtimes:
         if own == [engines]:
             return None
         return (
-            f"the runtime {name} gives a container a kernel of its own ({' '.join(own)}), whose "
-            "links, addresses, sockets and counters the engine's kernel does not have: nothing "
-            "shows which path the bytes take"
+            f"the runtime {name} gives a container a kernel of its own ({' '.join(own)}): the "
+            "engine's kernel does not show its addresses, routes and sockets, by which a path is "
+            "proved"
         )
 
 
