@@ -6,6 +6,8 @@ from enum import IntEnum, StrEnum
 from typing import Final, Literal
 
 Protocol = Literal["tcp", "udp"]
+FirewallRules = Literal["none", "iptables", "nftables"]
+"""What has made a host's firewall rules, in the words of Docker's `--firewall-backend`."""
 CNI_PATH: Final = "/opt/cni/bin:/usr/lib/cni:/usr/libexec/cni"  # unless CNI_PATH is set
 
 
@@ -105,6 +107,7 @@ class NetworkSpec:
     ipv6: bool = False  # whether it has IPv6 addresses, too
     internal: bool = False
     icc: bool = True  # whether its containers may reach each other, `bridge.enable_icc`
+    rules: FirewallRules | None = None  # of its host; None for those of the engine's own
     options: tuple[tuple[str, str], ...] = ()  # driver options of the engine, `-o key=value`
     conflist: str = ""  # the text of a CNI network configuration list, where `driver` is `cni`
 

@@ -1,4 +1,4 @@
-"""`bridge`, `bridge:user` and `container`: a veth pair from a container into a host bridge."""
+"""`bridge`, `bridge:user`, `netkit`, `container`: a pair of links into a bridge of the host's."""
 
 from dataclasses import replace
 from typing import Final
@@ -16,7 +16,7 @@ from netbench.drivers.promises import (
     OWN_NETNS,
     OWN_OTHERS,
     PAIR_NETNS,
-    VETH_INTO_BRIDGE,
+    into_bridge,
 )
 from netbench.spec import Attach, Family, NetworkSpec, Path, Recipe, Via
 
@@ -25,7 +25,7 @@ BRIDGE: Final = Driver(
     summary="the engine's default bridge network (docker0)",
     isolates="interfaces, ports and addresses; from outside only published ports",
     recipe=Recipe(client=Attach.DEFAULT, server=Attach.DEFAULT),
-    promises=(OWN_NETNS, VETH_INTO_BRIDGE, ADDRESS_IN_SUBNET, DEFAULT_ROUTE),
+    promises=(OWN_NETNS, into_bridge("veth"), ADDRESS_IN_SUBNET, DEFAULT_ROUTE),
     ways={
         Path.EAST_WEST: PathClaim(Via.ADDRESS, across_bridge),
         Path.NORTH_SOUTH: PathClaim(Via.PUBLISHED, lan_to_published),
@@ -52,7 +52,22 @@ BRIDGE_USER: Final = replace(
     summary="a user-defined bridge network",
     isolates="as bridge, and from containers of other networks; names resolve",
     recipe=Recipe(client=Attach.NETWORK, server=Attach.NETWORK, network=NetworkSpec("bridge")),
-    options=frozenset({"family", "cc", "published", "mtu", "icc", "internal", "-o"}),
+    options=frozenset({"family", "cc", "published", "mtu", "icc", "internal", "rules", "-o"}),
+)
+
+NETKIT: Final = replace(
+    BRIDGE_USER,
+    name="netkit",
+    summary="a bridge network with netkit pairs in place of veth pairs (netns engine)",
+    isolates="as bridge:user",
+    recipe=Recipe(client=Attach.NETWORK, server=Attach.NETWORK, network=NetworkSpec("netkit")),
+    promises=(OWN_NETNS, into_bridge("netkit"), ADDRESS_IN_SUBNET, DEFAULT_ROUTE),
+    ways={
+        **BRIDGE.ways,
+        Path.ACROSS: Closed("one machine by design: it is of the netns engine", Proof.PROMISES),
+    },
+    options=BRIDGE_USER.options - {"-o"},
+    other=NetworkSpec("netkit"),
 )
 
 CONTAINER: Final = replace(

@@ -5,15 +5,22 @@ between ports, and a macvlan or ipvlan in bridge mode hands frames from child to
 parent: such a link is a hop that is shown but not counted.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 from netbench.drivers.base import Hop, known_as, other_end
-from netbench.record import EndpointFacts, Link, LinkCounters, PairFacts
+from netbench.record import PAIRED, EndpointFacts, Link, LinkCounters, PairFacts
 from netbench.spec import Role
 
 Hops = tuple[Hop, ...]
 ESP: Final = "esp"  # what stands for a machine's ESP among links
+FIREWALL: Final = "firewall"  # what stands for a host's rules among them; its kind is the backend
+
+
+def past_rules(hops: Callable[[PairFacts], Hops]) -> Callable[[PairFacts], Hops]:
+    """Return a claim without the host's rules: what a proxy serves is not forwarded."""
+    return lambda facts: tuple(hop for hop in hops(facts) if hop.link.name != FIREWALL)
 
 
 def over_loopback(facts: PairFacts) -> Hops:
@@ -61,7 +68,16 @@ def _out_of_bridge(place: EndpointFacts, facts: PairFacts, sink: Link | None) ->
     if sink is None or port is None or bridge is None:
         return ()
     egress = Hop(place.role, port, "tx")
-    return (Hop(place.role, bridge, "none"), egress, Hop(Role.SERVER, sink, "rx"))
+    rules = _rules(place, bridge)
+    return (Hop(place.role, bridge, "none"), *rules, egress, Hop(Role.SERVER, sink, "rx"))
+
+
+def _rules(place: EndpointFacts, bridge: Link) -> Hops:
+    """Return the rules that a bridge's packets pass, as if they were a link, if they are read."""
+    found = place.rules
+    if found is None or found.backend == "none":
+        return ()
+    return (Hop(place.role, _instead(bridge, FIREWALL, found.backend, found.carried), "tx"),)
 
 
 def _master(place: EndpointFacts, port: Link | None) -> Link | None:
@@ -79,8 +95,8 @@ def lan_to_published(facts: PairFacts) -> Hops:
     Routed into the bridge, this traffic is counted by it (net/bridge/br_device.c, `br_dev_xmit`).
     """
     first = lan_to_host(facts)
-    veths = (link for link in facts.server.links if link.kind == "veth")
-    last = next(filter(None, (_out_of_bridge(facts.host, facts, veth) for veth in veths)), ())
+    ends = (link for link in facts.server.links if link.kind in PAIRED)
+    last = next(filter(None, (_out_of_bridge(facts.host, facts, end) for end in ends)), ())
     if not first or not last:
         return ()
     return (*first, replace(last[0], counted="tx"), *last[1:])
@@ -145,8 +161,8 @@ def bridge_to_published(facts: PairFacts) -> Hops:
     """
     side, wire = facts.client_side, between_hosts(facts)
     entering = _into_bridge(side.host, facts) if side else ()
-    veths = (link for link in facts.server.links if link.kind == "veth")
-    leaving = next(filter(None, (_out_of_bridge(facts.host, facts, veth) for veth in veths)), ())
+    ends = (link for link in facts.server.links if link.kind in PAIRED)
+    leaving = next(filter(None, (_out_of_bridge(facts.host, facts, end) for end in ends)), ())
     if not entering or not wire or not leaving:
         return ()
     out, into = replace(entering[-1], counted="rx"), replace(leaving[0], counted="tx")
@@ -206,7 +222,12 @@ def _sent(facts: PairFacts) -> Hops:
 
 def _esp(uplink: Link, carried: LinkCounters) -> Link:
     """Return ESP as if it were a link above the one that leads to the other machine."""
-    return replace(uplink, name=ESP, index=0, kind=ESP, counters=carried, offloads=None, mac="")
+    return _instead(uplink, ESP, ESP, carried)
+
+
+def _instead(link: Link, name: str, kind: str, carried: LinkCounters) -> Link:
+    """Return what is no link, but counts what passes beside one, as a link."""
+    return replace(link, name=name, index=0, kind=kind, counters=carried, offloads=None, mac="")
 
 
 def _vxlan(place: EndpointFacts, bridge: Hop) -> Link | None:

@@ -3,18 +3,27 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, get_args
 
 from netbench.drivers.base import Closed, Driver, PathClaim, Proof, ReachPlace, reach
-from netbench.drivers.promises import DEFAULT_ROUTE, NO_DEFAULT_ROUTE, ROUTED_BY_DEVICE, mtu_is
+from netbench.drivers.links import past_rules
+from netbench.drivers.promises import (
+    DEFAULT_ROUTE,
+    NO_DEFAULT_ROUTE,
+    ROUTED_BY_DEVICE,
+    mtu_is,
+    rules_are,
+)
 from netbench.errors import ConfigurationError
-from netbench.spec import Attach, Family, NetworkSpec, Path
+from netbench.spec import Attach, Family, FirewallRules, NetworkSpec, Path, Via
 
 _SMALLEST, _LARGEST = 68, 65535  # the least MTU of IPv4, RFC 791, and the most that a link takes
 _LEAST_IPV6 = 1280  # RFC 8200 §5
 _WHOLE: Final = re.compile(r"[1-9][0-9]{0,4}")  # one spelling for each number
 _WORD: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,14}")  # a congestion control, TCP_CA_NAME_MAX
-_NETWORKS: Final = frozenset({"mtu", "icc", "internal"})  # options of a network made for the run
+_NETWORKS: Final = frozenset(
+    {"mtu", "icc", "internal", "rules"}
+)  # options of a network made for the run
 
 
 def varied(driver: Driver, given: Mapping[str, str]) -> Driver:
@@ -65,6 +74,7 @@ _VALUES: Final = {
     "icc": ("true", "false"),
     "internal": ("true", "false"),
     "published": ("proxy", "nat"),
+    "rules": get_args(FirewallRules),
     "encrypted": ("true",),
 }
 
@@ -138,8 +148,26 @@ def _promising(
 
 
 def _published(driver: Driver, value: str) -> Driver:
-    recipe = replace(driver.recipe, published="proxy" if value == "proxy" else "nat")
-    return replace(driver, recipe=recipe)
+    if value == "nat":
+        return replace(driver, recipe=replace(driver.recipe, published="nat"))
+    ways = {
+        path: replace(way, hops=past_rules(way.hops))
+        if isinstance(way, PathClaim) and way.via is Via.PUBLISHED
+        else way
+        for path, way in driver.ways.items()
+    }
+    return replace(driver, recipe=replace(driver.recipe, published="proxy"), ways=ways)
+
+
+def _rules(driver: Driver, value: str) -> Driver:
+    wanted: FirewallRules = next(word for word in get_args(FirewallRules) if word == value)
+    changed = _network(driver, lambda network: replace(network, rules=wanted))
+    changed = replace(changed, promises=(*changed.promises, rules_are(wanted)))
+    if wanted != "none":
+        return changed
+    # Without them the host neither forwards nor translates.
+    beyond = {ReachPlace.OTHER, ReachPlace.LAN, ReachPlace.PUBLISHED}
+    return _promising(changed, "", lambda ends: not beyond.isdisjoint(ends))
 
 
 def _cc(driver: Driver, value: str) -> Driver:
@@ -157,5 +185,6 @@ _CHANGES: Final[Mapping[str, Callable[[Driver, str], Driver]]] = {
     "icc": _icc,
     "internal": _internal,
     "published": _published,
+    "rules": _rules,
     "cc": _cc,
 }

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Protocol
 
 from netbench.errors import Unsupported
-from netbench.record import Completed, FactValue, Ipam, LinkCounters
+from netbench.record import Completed, FactValue, Ipam, LinkCounters, RuleCounters
 from netbench.spec import (
     Attach,
     CpuTopology,
@@ -101,6 +101,7 @@ class Network:
     """Seconds that making it took, without what is prepared for it (a subnet, a wire, a swarm);
     None if it existed before or is made with its first endpoint."""
     there: "Network | None" = None  # its counterpart on the client's machine, if that is another
+    host: "Endpoint | None" = None  # where its bridge is, if that is not `Engine.host`
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +234,11 @@ class Engine(Protocol):
     def esp(self) -> LinkCounters:
         """Return the bytes and packets that ESP has carried on the machine, by its kernel."""
         raise Unsupported("ESP is read of engines that can span machines alone")
+
+    def rules(self, host: Endpoint, bridge: str) -> RuleCounters:
+        """Return the firewall rules of a host, and what those for a bridge have counted."""
+        del host, bridge
+        raise Unsupported("rules are read where netbench made them alone: --engine netns")
 
     def create_network(self, name: str, spec: NetworkSpec) -> Network:
         """Make a network, with free subnets, and a wire of the LAN as parent if it needs one."""

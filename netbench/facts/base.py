@@ -164,11 +164,19 @@ class Reader(ABC):
             seen = _Seen(spaces, read, dict(zip(wanted, features, strict=True)))
         return [_tried(partial(self._pair, seen=seen))(pair) for pair in pairs]
 
-    def with_esp(self, pair: Pair, facts: PairFacts) -> PairFacts:
-        """Return facts with what ESP has carried by now, where the network is encrypted.
+    def with_counted(self, pair: Pair, facts: PairFacts) -> PairFacts:
+        """Return facts with what ESP and firewall rules have counted by now, where that is asked.
 
-        Raises `FactError` where that cannot be read: then nothing shows that it was encrypted.
+        Raises `FactError` where it cannot be read: then nothing shows that they were passed.
         """
+        ipam = pair.ipam
+        if ipam and ipam.rules and ipam.bridge and pair.host.rules:
+            counted = pair.host.rules(ipam.bridge)
+            facts = replace(facts, host=replace(facts.host, rules=counted))
+        return self._with_esp(pair, facts)
+
+    def _with_esp(self, pair: Pair, facts: PairFacts) -> PairFacts:
+        """Return facts with what ESP has carried by now, where the network is encrypted."""
         side = facts.client_side
         if pair.far is None or side is None or pair.ipam is None or not pair.ipam.encrypted:
             return facts
@@ -202,7 +210,7 @@ class Reader(ABC):
             uplink=pair.uplink,
             client_side=_client_side(pair.far, ends) if pair.far else None,
         )
-        return self.with_esp(pair, facts)
+        return self.with_counted(pair, facts)
 
 
 def _client_side(far: FarClient, ends: Mapping[Role, EndpointFacts]) -> ClientSide:

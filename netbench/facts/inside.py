@@ -115,7 +115,7 @@ class InsideReader(Reader):
             client_side=side,
             read_once=(f"{_ONCE}, {min(self._first[_process(one)] for one in subjects)}",),
         )
-        return self.with_esp(pair, facts)
+        return self.with_counted(pair, facts)
 
     def listen(self, pair: Pair, seen: PairFacts) -> StopListening:
         """Have the link events of each machine's host printed where the helper is."""

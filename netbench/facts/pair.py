@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from netbench.errors import FactError
-from netbench.record import Ipam, LinkCounters
+from netbench.record import Ipam, LinkCounters, RuleCounters
 from netbench.spec import Node, Role
 from netbench.system.files import NOWHERE, Files
 
@@ -31,6 +31,8 @@ class NamespaceSet:
     node: Node = Node.FIRST  # the machine that it is on: numbers are of that one alone
     esp: Callable[[], LinkCounters] | None = None
     """Of a host: read what ESP has carried there. Errors as `run`."""
+    rules: Callable[[str], RuleCounters] | None = None
+    """Of a host: read its firewall rules, and what those of a bridge counted. Errors as `run`."""
 
     @property
     def where(self) -> Where:

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec.structs import replace as changed
 
-from netbench.drivers import ESP, Hop
+from netbench.drivers import ESP, FIREWALL, Hop
 from netbench.errors import EngineError, FactError
 from netbench.facts.procfs import at_work
 from netbench.probes import Count, Session, Window
@@ -69,7 +69,7 @@ class LiveSession:
         counted = (
             (hop.role, hop.link.name)
             for hop in self.hops
-            if hop.counted != "none" and hop.link.kind != ESP
+            if hop.counted != "none" and hop.link.name not in (ESP, FIREWALL)
         )
         self.links = LinkBytes(prepared.live.pair, counted)
         self.usage = self.recording.recorder.meter.windows(prepared.ends)

@@ -44,9 +44,14 @@ class Made:
     network: Network | None
     lan: Lan | None  # the wire of the emulated LAN that this pair uses
 
+    def host(self, engine: Engine) -> Endpoint:
+        """Return where the server's network is made: the engine's host, or one of its own."""
+        own = self.network.host if self.network else None
+        return own or engine.nodes[self.server.node].host()
+
     def pair_of(self, engine: Engine) -> Pair:
         """Return everything that is to be read."""
-        host = engine.nodes[self.server.node].host()
+        host = self.host(engine)
         sandbox = self.network.sandbox if self.network else None
         outside = replace(self.lan.client, role=Role.LAN) if self.lan else None
         return Pair(

@@ -13,7 +13,7 @@ from netbench.errors import EngineError, FactError
 from netbench.facts.base import Reader, ports_in_use
 from netbench.facts.inside import InsideReader
 from netbench.facts.pair import NamespaceSet
-from netbench.record import EndpointFacts, LinkCounters, PairFacts
+from netbench.record import EndpointFacts, LinkCounters, PairFacts, RuleCounters
 from netbench.sentinel import BothSentinels, InsideSentinel, Sentinel
 from netbench.spec import FIXED_PORTS, PUBLISHED_PORTS, Family, Path, Port, Protocol, Role, Via
 from netbench.system.files import text
@@ -173,10 +173,12 @@ def namespaces_of(engine: Engine, endpoint: Endpoint) -> NamespaceSet:
         return end
 
     def esp() -> LinkCounters:
-        try:
+        with _counting(f"ESP on the {endpoint.role}"):
             return part.esp()
-        except EngineError as exc:
-            raise FactError(f"ESP on the {endpoint.role}: {exc}") from exc
+
+    def rules(bridge: str) -> RuleCounters:
+        with _counting(f"firewall rules of the {endpoint.role}"):
+            return part.rules(endpoint, bridge)
 
     return NamespaceSet(
         role=endpoint.role,
@@ -189,7 +191,16 @@ def namespaces_of(engine: Engine, endpoint: Endpoint) -> NamespaceSet:
         follow=follow,
         node=endpoint.node,
         esp=esp,
+        rules=rules,
     )
+
+
+@contextmanager
+def _counting(what: str) -> Iterator[None]:
+    try:
+        yield
+    except EngineError as exc:
+        raise FactError(f"{what}: {exc}") from exc
 
 
 def trimmed(facts: PairFacts, hops: tuple[Hop, ...]) -> tuple[EndpointFacts, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path as File
 import pytest
 from support.program import wait_for
 
-from netbench.drivers import DRIVERS, Closed, Driver, PathClaim
+from netbench.drivers import DRIVERS, FIREWALL, Closed, Driver, PathClaim
 from netbench.engines.netns.engine import NetnsEngine
 from netbench.facts.netlink import NetlinkReader
 from netbench.plan.drivers import driver_named
@@ -28,6 +28,8 @@ VARIANTS = (
     *("bridge@published=nat", "bridge:user@published=proxy", "container@published=proxy"),
     *("bridge:user@family=6+published=proxy", "macvlan:bridge@mtu=9000", "overlay@mtu=1400"),
     *("macvlan:private@mtu=1280+family=6", "ipvlan:l3@mtu=9000"),
+    *("bridge:user@rules=iptables", "bridge:user@family=6+rules=nftables"),
+    *("bridge:user@published=proxy+rules=none", "bridge:user@published=proxy+rules=iptables"),
 )
 
 
@@ -114,6 +116,34 @@ def test_open_paths_carry_and_closed_ones_do_not(engine: NetnsEngine, name: str)
                 assert isinstance(way, Closed)
                 assert isinstance(prove_closed(engine, pair, way), Skip)
     assert block.left == []
+
+
+def test_rules_are_in_the_way_that_have_them_and_nowhere_else(engine: NetnsEngine) -> None:
+    """Three hosts at a time: each has the rules that were asked for, and they count."""
+    seen = []
+    for backend in ("none", "iptables", "nftables"):
+        driver = driver_named(f"bridge:user@rules={backend}")
+        arm = Arm(driver.name)
+        with LiveBlock(engine, NetlinkReader(), [(arm, driver)], prefix="p") as block:
+            pair = live_pair(block, arm)
+            proof = carried(engine, pair, Path.EAST_WEST)
+            assert pair.broken == ()
+            assert proof.held, proof
+            seen += [[(hop.kind, hop.moved >= BYTES) for hop in proof.hops if hop.link == FIREWALL]]
+            assert pair.facts.host.rules
+            assert bool(pair.facts.host.rules.count) == bool(seen[-1])
+
+    assert seen == [[], [("iptables", True)], [("nftables", True)]]
+
+
+def test_without_rules_no_port_is_translated(engine: NetnsEngine) -> None:
+    plain, proxied = (
+        engine.unsupported(driver_named(f"bridge:user@{x}rules=none").recipe, Path.NORTH_SOUTH)
+        for x in ("", "published=proxy+")
+    )
+
+    assert plain == "no rules are wanted, so no port is translated"
+    assert proxied is None
 
 
 def publishing() -> list[Driver]:

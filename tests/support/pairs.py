@@ -248,6 +248,7 @@ PAIRS: Final[Mapping[str, Pair]] = {
     "ipvlan:l3": lambda: children_pair("ipvlan", "l3"),
     "ipvlan:l3s": lambda: children_pair("ipvlan", "l3s"),
     "overlay": overlay_pair,
+    "netkit": lambda: bridge_pair("netkit"),
 }
 """One of each driver; none has a LAN that need not."""
 

@@ -112,6 +112,11 @@ def on_the_lan(
     return outside if closed else {NetPath.EAST_WEST: [between], **outside}
 
 
+def by_netkit(claimed: Claim) -> Claim:
+    """Return the same links, but netkit for veth."""
+    return [(role, "netkit" if kind == "veth" else kind, way) for role, kind, way in claimed]
+
+
 CLAIMS: dict[str, dict[NetPath, list[Claim]]] = {
     "none": {},
     "host": {
@@ -133,6 +138,11 @@ CLAIMS: dict[str, dict[NetPath, list[Claim]]] = {
         NetPath.EAST_WEST: [WITHIN_A_SANDBOX, THROUGH_A_TUNNEL],
         NetPath.NORTH_SOUTH: [[*WIRE, *ROUTED_INTO_A_BRIDGE]],
         NetPath.ACROSS: [NODE_TO_NODE],
+    },
+    "netkit": {
+        NetPath.EAST_WEST: [by_netkit(ACROSS_A_BRIDGE)],
+        NetPath.NORTH_SOUTH: [[*WIRE, *by_netkit(ROUTED_INTO_A_BRIDGE)]],
+        NetPath.HAIRPIN: [by_netkit(ACROSS_A_BRIDGE)],
     },
 }
 """What each driver may claim on each path that is open, by kinds of link: engines name them."""

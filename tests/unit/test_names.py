@@ -147,6 +147,7 @@ FIELD = {
     "mtu",
     "multiplicity",
     "name",
+    "netkit",
     "namespace",
     "netlink",
     "netns",
