@@ -180,7 +180,7 @@ def _try(pid: int, name: str, kind: str, settings: dict[str, str | int]) -> str 
     try:
         wiring.netlink(pid, f"try a link of kind {kind}", work)
     except Unsupported:
-        needs = f"it takes {netkit.NEEDED}" if kind == netkit.KIND else f"modprobe {kind}"
+        needs = netkit.NEEDED if kind == netkit.KIND else f"modprobe {kind}"
         return f"the kernel has no {kind} ({needs}): {os.strerror(EOPNOTSUPP)}"
     except EngineError as exc:
         return exc.message

@@ -7,7 +7,7 @@ from pyroute2.netlink import nla
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg, ifinfveth
 
 KIND: Final = "netkit"
-NEEDED: Final = "Linux 6.7 or later, built with CONFIG_NETKIT"
+NEEDED: Final = "it takes Linux 6.7 or later, built with CONFIG_NETKIT"
 _L2: Final = 0  # NETKIT_L2, include/uapi/linux/if_link.h: frames with addresses, as a bridge needs
 
 
