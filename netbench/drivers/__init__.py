@@ -54,7 +54,8 @@ DRIVERS: Final = Registry(  # by name with mode; `plugin` and `cni` make others
     {
         driver.name: driver
         for driver in (
-            *(NONE, HOST, BRIDGE, BRIDGE_USER, CONTAINER, *MACVLANS, *IPVLANS, OVERLAY, NETKIT),
+            *(NONE, HOST, BRIDGE, BRIDGE_USER, CONTAINER),
+            *(*MACVLANS, *IPVLANS, OVERLAY, NETKIT),
         )
     },
     unsound,

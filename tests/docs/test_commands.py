@@ -137,7 +137,7 @@ def test_it_does_what_it_says(shell: Program, script: str) -> None:
 
         fine = {0, 1} if "--require" in command else {0}
         if process.returncode not in fine:
-            assert LACKS.search(err) or BUSY.search(out), f"{command}\n{out}{err}"
+            assert LACKS.search(err + out) or BUSY.search(out), f"{command}\n{out}{err}"
             assert process.returncode == 3
 
 
