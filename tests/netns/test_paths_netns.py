@@ -33,6 +33,11 @@ VARIANTS = (
 )
 
 
+def skip_without_br_netfilter(engine: NetnsEngine) -> None:
+    if not engine.facts()["engine.bridge_nf_iptables"]:
+        pytest.skip("the kernel has no br_netfilter")
+
+
 def paired(engine: NetnsEngine, name: str) -> tuple[Arm, LiveBlock]:
     """Return a pair of a driver for every path, to be entered; skip what the kernel has not."""
     driver = driver_named(name)
@@ -40,6 +45,8 @@ def paired(engine: NetnsEngine, name: str) -> tuple[Arm, LiveBlock]:
     lacking = engine.unsupported(plain.recipe, Path.NORTH_SOUTH)
     if lacking:
         pytest.skip(lacking)
+    if "rules=" in name:
+        skip_without_br_netfilter(engine)
     assert engine.unsupported(driver.recipe, Path.NORTH_SOUTH) is None
     arm = Arm(driver.name)
     block = LiveBlock(
@@ -120,6 +127,7 @@ def test_open_paths_carry_and_closed_ones_do_not(engine: NetnsEngine, name: str)
 
 def test_rules_are_in_the_way_that_have_them_and_nowhere_else(engine: NetnsEngine) -> None:
     """Three hosts at a time: each has the rules that were asked for, and they count."""
+    skip_without_br_netfilter(engine)
     seen = []
     for backend in ("none", "iptables", "nftables"):
         driver = driver_named(f"bridge:user@rules={backend}")
