@@ -134,6 +134,17 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnMachine:
+    """The network namespace that netbench itself is in, as one end of a path."""
+
+    endpoint: Endpoint  # with the address at which containers reach its servers, None without one
+    published: str  # its address at which ports of containers are published
+    entry: str | None = None
+    """The container's link by which the bytes of its published ports arrive, where they do not
+    come over its network's: `lo` with Podman's rootlessport."""
+
+
+@dataclass(frozen=True, slots=True)
 class Owned:
     """Something that carries netbench's label."""
 
@@ -226,6 +237,10 @@ class Engine(Protocol):
 
     def lan(self) -> Lan:
         """Return the emulated LAN, made at the first call and undone by `close`."""
+
+    def machine(self) -> OwnMachine:
+        """Return the machine that netbench runs on; nothing is made there."""
+        raise Unsupported("this engine's host is joined to nothing outside of it")
 
     def host(self) -> Endpoint:
         """Return an endpoint in the namespaces of the engine's host; made once, for reading."""

@@ -41,20 +41,21 @@ from netbench.record.checks import impossible
 from netbench.runner.machine import SHORTEST, Facts, MachineMeter
 from netbench.runner.prepared import EVIDENCE, Prepared, TrialFailed
 from netbench.sentinel import Sentinel, method_for
-from netbench.spec import Cpus, Path, Placement, Role
+from netbench.spec import MACHINE_PATHS, Cpus, Path, Placement, Role
 from netbench.system.files import text
 from netbench.topology.paths import trimmed
 from netbench.topology.proof import prove
 from netbench.units import SECONDS
 from netbench.watch import ConnectionWatch
 from netbench.watch.ports import DatagramWatch, PortWatch, PublishedWatch, together
+from netbench.watch.rootless import UserNetworkWatch
 
 _BITS: Final = 8
 _LOOKS: Final = 2  # at broken promises: others' links come and go while the host is read
 _UNPINNED: Final = Pins(None, None, None, None)
 _NO_WINDOW: Final = SentinelWindow("none", None, None, "it never ran")
 SaveRaw = Callable[[int, Role, str, int], str]  # stores a record's output; returns its path
-Watch = PublishedWatch | ConnectionWatch
+Watch = PublishedWatch | ConnectionWatch | UserNetworkWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +158,12 @@ class Recording:
             target = SocketAddress(str(ip_address(address)), port)
             also = () if one.second is None else (one.second,)
             watches.append(kind(pair.host, pair.server, target, one.port, also))
+        if self.step.cell.path in MACHINE_PATHS and pair.machine is not None:
+            watches.append(UserNetworkWatch(pair.host))
         if "connections" in probe.metrics:
-            outside = pair.lan if self.step.cell.path is Path.NORTH_SOUTH else None
-            watches.append(ConnectionWatch(outside or pair.client, pair.server, pair.host))
+            outside = {Path.NORTH_SOUTH: pair.lan, Path.OUTSIDE: pair.machine}
+            client = outside.get(self.step.cell.path) or pair.client
+            watches.append(ConnectionWatch(client, prepared.listens, pair.host))
         for watch in watches:
             watch.start()
         self.watches = tuple(watches)

@@ -207,6 +207,7 @@ FIELD = {
     "result",
     "resume",
     "resumed",
+    "rootless",
     "routes",
     "rtnl",
     "rule",

@@ -13,11 +13,18 @@ from support.facts import (
     with_links,
     without_link,
 )
-from support.pairs import PAIRS, overlay_across_pair, overlay_pair, with_ipv6, with_lan
+from support.pairs import (
+    PAIRS,
+    overlay_across_pair,
+    overlay_pair,
+    with_ipv6,
+    with_lan,
+    with_machine,
+)
 
 from netbench.drivers import DRIVERS, PathClaim
 from netbench.record import Address, PairFacts, PathProof, Route, Slice
-from netbench.spec import Path, Role
+from netbench.spec import MACHINE_PATHS, Path, Role
 from netbench.topology.paths import trimmed
 from netbench.topology.proof import prove, route_to
 
@@ -46,6 +53,8 @@ def proof_of(
 def pair(name: str, path: Path) -> PairFacts:
     if path is Path.ACROSS:
         return ACROSS[name]()
+    if path in MACHINE_PATHS:
+        return with_machine(PAIRS[name](), apart=(name, path) != ("host", Path.OUTSIDE))
     return with_lan(PAIRS[name]()) if path is Path.NORTH_SOUTH else PAIRS[name]()
 
 

@@ -9,19 +9,30 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any, Final, Literal
 
-from netbench.engines.base import NO_OPTIONS, Endpoint, Engine, EngineOptions, Lan, Network, Owned
+from netbench.engines.base import (
+    NO_OPTIONS,
+    Endpoint,
+    Engine,
+    EngineOptions,
+    Lan,
+    Network,
+    Owned,
+    OwnMachine,
+)
 from netbench.engines.docker import facts, ownership
-from netbench.engines.docker.client import Clients, dialect_of, resolve
+from netbench.engines.docker.client import PODMAN, Clients, dialect_of, podman_info, resolve
 from netbench.engines.docker.endpoints import HOSTS_LINKS, NET_ADMIN, Maker, Sharing
 from netbench.engines.docker.exec import DockerProcess
 from netbench.engines.docker.feasibility import EngineSupport
 from netbench.engines.docker.host import EngineHost
 from netbench.engines.docker.lan import EmulatedLan, PortPublishing
+from netbench.engines.docker.machine import MachineAccess
 from netbench.engines.docker.networks import OVERLAY, Networks
 from netbench.engines.docker.routes import Between
 from netbench.engines.docker.swarm import Swarm
 from netbench.engines.docker.swarm_nodes import JointSwarm
 from netbench.engines.local_process import cpu_topology
+from netbench.engines.machine import MachineProcess
 from netbench.engines.subnets import Subnet, SubnetPair, SubnetPool
 from netbench.errors import (
     ENGINE_FAILURES,
@@ -47,7 +58,8 @@ class DockerEngine(Engine):
         with clients.lend("ask the engine what it is") as api:
             self._info: Mapping[str, Any] = api.info()
             self._version: Mapping[str, Any] = api.version()
-        clients.dialect = dialect_of(self._version)
+            clients.dialect = dialect_of(self._version)
+            self._podman = podman_info(api) if clients.dialect is PODMAN else {}
         target = clients.target
         self.why = f"the Docker Engine answers at {target.url} ({target.origin})"
         self._clients = clients
@@ -73,11 +85,16 @@ class DockerEngine(Engine):
             drivers=(self._info.get("Plugins") or {}).get("Network") or (),
             parent=options.parent,
         )
-        self._publishing = PortPublishing(
-            self._maker, self._lan, rootful=facts.is_rootful(self._info)
-        )
+        rootful = facts.is_rootful(self._info)
+        self._publishing = PortPublishing(self._maker, self._lan, rootful=rootful)
+        self._machine = MachineAccess(self._hosting, self._lan, rootful=rootful)
         self._feasible = EngineSupport(
-            self._info, self._hosting, self._networks, self._publishing, parent=options.parent
+            self._info,
+            self._hosting,
+            self._networks,
+            self._publishing,
+            self._machine,
+            parent=options.parent,
         )
 
     @property
@@ -128,7 +145,7 @@ class DockerEngine(Engine):
         """Return the facts `engine.*`."""
         image = self._maker.made_image
         return {
-            **facts.engine_facts(self._info, self._version, self._clients.target),
+            **facts.engine_facts(self._info, self._version, self._clients.target, self._podman),
             "engine.image": image.reference if image else _NO_IMAGE,
             "engine.image_id": image.id if image else _NO_IMAGE,
             "engine.local": self.local,
@@ -160,6 +177,10 @@ class DockerEngine(Engine):
     def lan(self) -> Lan:
         """Return the emulated LAN."""
         return self._lan.get()
+
+    def machine(self) -> OwnMachine:
+        """Return the machine that netbench runs on."""
+        return self._machine.get()
 
     def host(self) -> Endpoint:
         """Return a container in the host's namespaces: all but mnt, if the engine allows it."""
@@ -233,8 +254,10 @@ class DockerEngine(Engine):
 
     def start(
         self, endpoint: Endpoint, argv: tuple[str, ...], *, cpu: int | None, limit: float
-    ) -> DockerProcess:
-        """Start a tool by the shell in its container."""
+    ) -> DockerProcess | MachineProcess:
+        """Start a tool by the shell in its container, or on this machine."""
+        if endpoint.role is Role.MACHINE:
+            return self._machine.tools.start(argv, cpu)
         return self._hosting.start(endpoint.id, argv, cpu=cpu, limit=limit)
 
     def way_in(self, endpoint: Endpoint) -> tuple[str, ...]:
@@ -254,6 +277,7 @@ class DockerEngine(Engine):
         """Remove what the engine made for the run and let go; no error if the engine is lost."""
         host = self._hosting.forget()
         if keep:
+            self._machine.tools.close()
             self._clients.close()
             return
         with ExitStack() as undone:  # in reverse order, each step even if one before it fails
@@ -263,6 +287,7 @@ class DockerEngine(Engine):
                 undone.callback(self.remove_endpoint, host)
             undone.callback(self._swarm.undo)
             undone.callback(self._lan.close)
+            undone.callback(self._machine.tools.close)
 
 
 def _mode(attach: Attach, network: Network | None, peer: Endpoint | None) -> str:

@@ -6,14 +6,16 @@ from typing import Any, Final
 from netbench.engines.docker.facts import security_options
 from netbench.engines.docker.host import EngineHost
 from netbench.engines.docker.lan import PortPublishing
+from netbench.engines.docker.machine import MachineAccess
 from netbench.engines.docker.networks import Networks
 from netbench.engines.docker.routes import Between
-from netbench.spec import Attach, Family, Path, Recipe
+from netbench.spec import MACHINE_PATHS, Attach, Family, Path, Recipe
 
 _PROXY_UNUSED: Final = (
     "the engine's DNAT rule takes every packet from the LAN before its proxy: only containers "
     "beside it (--paths hairpin) and the host's own loopback reach docker-proxy"
 )
+_FURTHER: Final = (Path.NORTH_SOUTH, Path.HAIRPIN, Path.ACROSS)
 
 
 class EngineSupport:
@@ -25,6 +27,7 @@ class EngineSupport:
         hosting: EngineHost,
         networks: Networks,
         publishing: PortPublishing,
+        machine: MachineAccess,
         *,
         parent: str | None,
     ) -> None:
@@ -33,6 +36,7 @@ class EngineSupport:
         self._hosting = hosting
         self._networks = networks
         self._publishing = publishing
+        self._machine = machine
         self._parent = parent
         self.between: Between | None = None  # what joins it to another engine's machine
 
@@ -41,8 +45,13 @@ class EngineSupport:
         return (
             self._no_attachment(recipe)
             or (self._networks.refusal(recipe.network) if recipe.network else None)
-            or (self._no_path(recipe, path) if path is not Path.EAST_WEST else None)
+            or (self._of_machine(recipe, path) if path in MACHINE_PATHS else None)
+            or (self._no_path(recipe, path) if path in _FURTHER else None)
         )
+
+    def _of_machine(self, recipe: Recipe, path: Path) -> str | None:
+        unused = recipe.published == "proxy" and path is Path.OUTSIDE and self._machine.within
+        return self._machine.lacking(recipe, path) or (_PROXY_UNUSED if unused else None)
 
     def _no_attachment(self, recipe: Recipe) -> str | None:
         attaches = (recipe.client, recipe.server)

@@ -18,13 +18,26 @@ from netbench.engines.netns.spawner import in_user_namespace
 from netbench.engines.owner import leftovers, remove_leftover
 from netbench.errors import EngineError, EngineUnavailable, Unsupported
 from netbench.record import FactValue
-from netbench.spec import Attach, CpuTopology, Family, NetworkSpec, Path, Port, Recipe, Role
+from netbench.spec import (
+    MACHINE_PATHS,
+    Attach,
+    CpuTopology,
+    Family,
+    NetworkSpec,
+    Path,
+    Port,
+    Recipe,
+    Role,
+)
 from netbench.system.files import LOCAL
 
 _TOOLS: Final = ("iperf3", "sockperf")
 _VERSIONS: Final = {**dict.fromkeys(_TOOLS, "--version"), "netperf": "-V"}
 _DRIVERS: Final = ("bridge", "macvlan", "ipvlan", "overlay", "cni")
 _PUBLISHING: Final = ("bridge", "overlay")  # a plug-in publishes the ports of CNI
+_NO_MACHINE: Final = (
+    "the netns engine's host is a namespace of its own that nothing joins to the machine"
+)
 LiveNetwork = BridgeNetwork | ChildNetwork | OverlayNetwork | CniNetwork
 
 
@@ -103,6 +116,8 @@ class NetnsEngine(Engine):
 
     def unsupported(self, recipe: Recipe, path: Path) -> str | None:
         """Try what the recipe and the path need."""
+        if path in MACHINE_PATHS:
+            return _NO_MACHINE
         spec = recipe.network
         lacking = self._lacks(spec) if spec else None
         if lacking is None and recipe.family == Family.V6:
