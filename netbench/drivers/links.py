@@ -145,10 +145,7 @@ def end_to_machine(facts: PairFacts) -> Hops:
 
 def _outside(facts: PairFacts) -> Hops:
     """Return the machine's `lo`, which user-mode networks use; nothing if it is the host."""
-    machine, host = facts.machine, facts.host
-    if machine is None or machine.namespaces.net == host.namespaces.net:
-        return ()
-    loopback = machine.link("lo")
+    loopback = facts.outside.link("lo") if facts.outside else None
     return (Hop(Role.MACHINE, loopback, "tx"),) if loopback else ()
 
 

@@ -245,6 +245,11 @@ class Engine(Protocol):
     def host(self) -> Endpoint:
         """Return an endpoint in the namespaces of the engine's host; made once, for reading."""
 
+    def host_for(self, attach: Attach) -> Endpoint:
+        """Return the host that endpoints so attached belong to: one engine's `host` is another."""
+        del attach
+        return self.host()
+
     def esp(self) -> LinkCounters:
         """Return the bytes and packets that ESP has carried on the machine, by its kernel."""
         raise Unsupported("ESP is read of engines that can span machines alone")

@@ -177,6 +177,13 @@ class PairFacts:
     entry: str | None = None
     """The server's link by which bytes from the machine arrive, if they do not by its network's."""
 
+    @property
+    def outside(self) -> EndpointFacts | None:
+        """The machine, where it is outside of the engine's host: not the same network namespace."""
+        machine = self.machine
+        same = machine is None or machine.namespaces.net == self.host.namespaces.net
+        return None if same else machine
+
     def end(self, role: Role) -> EndpointFacts | None:
         """Return the facts of one of those that were read."""
         return next((end for end in self.ends if end.role is role), None)

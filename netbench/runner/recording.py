@@ -158,8 +158,9 @@ class Recording:
             target = SocketAddress(str(ip_address(address)), port)
             also = () if one.second is None else (one.second,)
             watches.append(kind(pair.host, pair.server, target, one.port, also))
-        if self.step.cell.path in MACHINE_PATHS and pair.machine is not None:
-            watches.append(UserNetworkWatch(pair.host))
+        if pair.machine is not None and self.step.cell.path in MACHINE_PATHS:
+            apart = prepared.live.facts.outside
+            watches += [UserNetworkWatch(pair.machine)] if apart else []
         if "connections" in probe.metrics:
             outside = {Path.NORTH_SOUTH: pair.lan, Path.OUTSIDE: pair.machine}
             client = outside.get(self.step.cell.path) or pair.client

@@ -57,7 +57,7 @@ class Made:
 
     def pair_of(self, engine: Engine) -> Pair:
         """Return everything that is to be read."""
-        host = engine.nodes[self.server.node].host()
+        host = engine.nodes[self.server.node].host_for(self.driver.recipe.server)
         sandbox = self.network.sandbox if self.network else None
         outside = replace(self.lan.client, role=Role.LAN) if self.lan else None
         return Pair(

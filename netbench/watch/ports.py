@@ -116,7 +116,7 @@ class PublishedWatch(ABC):
                 said.get("-proto") == self.protocol
                 and (said.get("-host-port"), said.get("-container-port")) in served
                 and said.get("-host-ip") in (self.target.address, *_ANYWHERE)
-                and _may_be_in(pid, self.host)
+                and may_be_in(pid, self.host)
             ):
                 ticks = cpu_ticks(pid, files)
                 if ticks is not None:
@@ -229,8 +229,8 @@ def together(ports: Sequence[PortFacts]) -> PortFacts:
     )
 
 
-def _may_be_in(pid: int, host: NamespaceSet) -> bool:
-    """Tell whether a process is in the host's network namespace, as far as we may see that."""
+def may_be_in(pid: int, host: NamespaceSet) -> bool:
+    """Tell whether a process is in a network namespace, as far as we may see that."""
     if not host.here:
         return True
     try:

@@ -378,6 +378,23 @@ def test_bytes_that_came_back_must_have_moved_in_their_slice_too() -> None:
     assert proof_in(sliced((0, 5_000), returned=10_000), 0, returned=5_000).held
 
 
+@pytest.mark.parametrize(("kept", "held"), [(True, True), (False, False)])
+def test_what_a_user_mode_network_had_already_may_come_in_with_a_slice(
+    *, kept: bool, held: bool
+) -> None:
+    """Half of it at most, and no more than its buffers hold."""
+    before = with_machine(bridge_pair(), apart=kept)
+    facts = before, moved(before, 100 * RECEIVED)
+    hops = len(BRIDGE.hops(Path.OUTSIDE, before))
+
+    def proof(count: int) -> PathProof:
+        one = replace(sliced((600_000, count))[0], moved=(count,) * hops, back=(count,) * hops)
+        return prove(BRIDGE, Path.OUTSIDE, "127.0.0.1", facts, 600_000, slices=[one])
+
+    assert proof(300_000).held is held
+    assert not proof(299_999).held
+
+
 def test_links_that_are_read_around_the_session_only_must_have_moved_everything() -> None:
     unread = [replace(one, moved=(), back=()) for one in sliced((RECEIVED, None))]
 

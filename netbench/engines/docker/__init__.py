@@ -26,7 +26,7 @@ from netbench.engines.docker.exec import DockerProcess
 from netbench.engines.docker.feasibility import EngineSupport
 from netbench.engines.docker.host import EngineHost
 from netbench.engines.docker.lan import EmulatedLan, PortPublishing
-from netbench.engines.docker.machine import MachineAccess
+from netbench.engines.docker.machine import THIS_MACHINE, MachineAccess
 from netbench.engines.docker.networks import OVERLAY, Networks
 from netbench.engines.docker.routes import Between
 from netbench.engines.docker.swarm import Swarm
@@ -86,8 +86,12 @@ class DockerEngine(Engine):
             parent=options.parent,
         )
         rootful = facts.is_rootful(self._info)
+        if self._podman and not rootful:
+            self._maker.host_network = facts.rootless_netns(self._podman)
         self._publishing = PortPublishing(self._maker, self._lan, rootful=rootful)
-        self._machine = MachineAccess(self._hosting, self._lan, rootful=rootful)
+        self._machine = MachineAccess(
+            self._hosting, self._lan, rootful=rootful, podman=bool(self._podman)
+        )
         self._feasible = EngineSupport(
             self._info,
             self._hosting,
@@ -186,6 +190,11 @@ class DockerEngine(Engine):
         """Return a container in the host's namespaces: all but mnt, if the engine allows it."""
         return self._hosting.get()
 
+    def host_for(self, attach: Attach) -> Endpoint:
+        """Return the host, or the machine: rootless Podman's `host` is that."""
+        theirs = self._hosting.apart and attach is Attach.HOST
+        return self._machine.as_host() if theirs else self.host()
+
     @property
     def local(self) -> bool:
         """Tell whether its processes are in our own /proc; False until the host is looked at."""
@@ -256,7 +265,7 @@ class DockerEngine(Engine):
         self, endpoint: Endpoint, argv: tuple[str, ...], *, cpu: int | None, limit: float
     ) -> DockerProcess | MachineProcess:
         """Start a tool by the shell in its container, or on this machine."""
-        if endpoint.role is Role.MACHINE:
+        if endpoint.id == THIS_MACHINE:
             return self._machine.tools.start(argv, cpu)
         return self._hosting.start(endpoint.id, argv, cpu=cpu, limit=limit)
 
@@ -275,16 +284,15 @@ class DockerEngine(Engine):
 
     def close(self, *, keep: bool = False) -> None:
         """Remove what the engine made for the run and let go; no error if the engine is lost."""
-        host = self._hosting.forget()
         if keep:
+            self._hosting.forget()
             self._machine.tools.close()
             self._clients.close()
             return
         with ExitStack() as undone:  # in reverse order, each step even if one before it fails
             undone.callback(self._clients.close)
             undone.enter_context(suppress(EngineLost))
-            if host is not None:
-                undone.callback(self.remove_endpoint, host)
+            undone.callback(self._hosting.close)
             undone.callback(self._swarm.undo)
             undone.callback(self._lan.close)
             undone.callback(self._machine.tools.close)

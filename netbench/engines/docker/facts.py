@@ -100,6 +100,11 @@ def engine_facts(
     }
 
 
+def rootless_netns(podman: Mapping[str, Any]) -> str:
+    """Return the network mode that joins the namespace of rootless Podman's bridges."""
+    return f"ns:{podman['store']['runRoot']}/networks/rootless-netns/rootless-netns"
+
+
 def architecture(info: Mapping[str, Any]) -> str:
     """Return the machine's architecture as `uname -m` names it; empty if it is not reported."""
     name = str(info.get("Architecture") or "")

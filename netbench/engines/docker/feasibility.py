@@ -15,6 +15,13 @@ _PROXY_UNUSED: Final = (
     "the engine's DNAT rule takes every packet from the LAN before its proxy: only containers "
     "beside it (--paths hairpin) and the host's own loopback reach docker-proxy"
 )
+_NO_LAN_THERE: Final = (
+    "rootless Podman's `host` is the machine itself: the emulated LAN is joined to the namespace "
+    "of its bridges"
+)
+_NO_PARENT: Final = (
+    "rootless Podman looks for the parent link in the machine's namespace, where it may make none"
+)
 _FURTHER: Final = (Path.NORTH_SOUTH, Path.HAIRPIN, Path.ACROSS)
 
 
@@ -57,6 +64,8 @@ class EngineSupport:
         attaches = (recipe.client, recipe.server)
         if Attach.HOST in attaches and "name=userns" in security_options(self._info):
             return "the engine remaps users (userns-remap) and then refuses the host's network"
+        if recipe.network is not None and recipe.network.on_lan and self._hosting.apart:
+            return _NO_PARENT
         if Attach.DEFAULT not in attaches:
             return None
         network = self._networks.default()
@@ -71,13 +80,12 @@ class EngineSupport:
 
     def _no_path(self, recipe: Recipe, path: Path) -> str | None:
         on_lan = recipe.network is not None and recipe.network.on_lan
-        parent = self._parent
         if path is Path.ACROSS and self.between is None:
             return "it takes two machines: name the other one's engine by --peer-context"
         if path is Path.ACROSS:
             return self._not_across(recipe)
-        if on_lan and parent:
-            return f"there is no emulated LAN, nor a client on it, behind the parent {parent}"
+        if no_lan := self._no_lan(recipe):
+            return no_lan
         if recipe.family == Family.V6 and not on_lan and not self._hosting.has_ipv6():
             return (
                 "links that are made on the engine's host have no IPv6 there: "
@@ -90,6 +98,12 @@ class EngineSupport:
         # For IPv6 not every engine has DNAT rules: there the trial's evidence tells.
         through_proxy = recipe.published == "proxy" and recipe.family != Family.V6
         return _PROXY_UNUSED if through_proxy and path is not Path.HAIRPIN else None
+
+    def _no_lan(self, recipe: Recipe) -> str | None:
+        if recipe.network is not None and recipe.network.on_lan and self._parent:
+            return f"there is no emulated LAN, nor a client on it, behind the parent {self._parent}"
+        apart = recipe.server is Attach.HOST and self._hosting.apart
+        return _NO_LAN_THERE if apart else None
 
     def _not_across(self, recipe: Recipe) -> str | None:
         on_lan = recipe.network is not None and recipe.network.on_lan

@@ -3,7 +3,7 @@
 import json
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,7 @@ from netbench.errors import EngineError, Unsupported
 from netbench.spec import Attach, Family, Recipe, Role
 from netbench.spec import Path as TrafficPath
 
+THIS_MACHINE: Final = "machine"  # id of what stands for it
 _NETNS: Final = "/proc/self/ns/net"
 _ADDRESSES: Final = ("ip", "-j", "-4", "addr", "show", "up")
 _REMOTE: Final = (
@@ -46,12 +47,15 @@ class Surroundings:
 class MachineAccess:
     """Says what the machine is to the engine, and starts tools there; safe in several threads."""
 
-    def __init__(self, hosting: EngineHost, lan: EmulatedLan, *, rootful: bool) -> None:
+    def __init__(
+        self, hosting: EngineHost, lan: EmulatedLan, *, rootful: bool, podman: bool
+    ) -> None:
         """Look at nothing yet."""
         self.tools = MachineTools()
         self._hosting = hosting
         self._lan = lan
         self._rootful = rootful
+        self._podman = podman
         self._lock = threading.Lock()
         self._seen: Surroundings | None = None
 
@@ -63,7 +67,12 @@ class MachineAccess:
         if seen.same:
             lan = self._lan.get()
             return OwnMachine(_endpoint(lan.host), lan.host)
-        return OwnMachine(_endpoint(seen.address), LOOPBACK)
+        # Podman's process connects to the port from within the container's own namespace.
+        return OwnMachine(_endpoint(seen.address), LOOPBACK, "lo" if self._podman else None)
+
+    def as_host(self) -> Endpoint:
+        """Return the machine as the host of endpoints that share its namespace."""
+        return replace(_endpoint(None), role=Role.HOST)
 
     def lacking(self, recipe: Recipe, path: TrafficPath) -> str | None:
         """Return why a recipe has no path from or to the machine here; None if it has one."""
@@ -77,7 +86,7 @@ class MachineAccess:
         if self._rootful:
             return _ELSEWHERE
         if path is TrafficPath.OUTSIDE:
-            return _UNPUBLISHED if recipe.server is Attach.HOST else None
+            return _UNPUBLISHED if recipe.server is Attach.HOST and not self._podman else None
         return None if seen.address else _NO_ADDRESS
 
     @property
@@ -104,7 +113,7 @@ class MachineAccess:
 
 
 def _endpoint(address: str | None) -> Endpoint:
-    return Endpoint("machine", "this machine", Role.MACHINE, os.getpid(), address, None)
+    return Endpoint(THIS_MACHINE, "this machine", Role.MACHINE, os.getpid(), address, None)
 
 
 def _addresses(printed: str) -> tuple[str, ...]:
