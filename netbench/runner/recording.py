@@ -152,18 +152,19 @@ class Recording:
         """Begin to watch how a published port is served, and what many connections leave behind."""
         watches: list[Watch] = []
         pair, probe = prepared.live.pair, prepared.probe
+        crossed = self.step.cell.path in MACHINE_PATHS
+        outside = crossed and prepared.live.facts.outside is not None
         for one in prepared.own if prepared.call.published is not None else ():
             kind = PortWatch if "tcp" in probe.protocols else DatagramWatch
             address, port, _ = one.goal
             target = SocketAddress(str(ip_address(address)), port)
             also = () if one.second is None else (one.second,)
-            watches.append(kind(pair.host, pair.server, target, one.port, also))
-        if pair.machine is not None and self.step.cell.path in MACHINE_PATHS:
-            apart = prepared.live.facts.outside
-            watches += [UserNetworkWatch(pair.machine)] if apart else []
+            watches.append(kind(pair.host, pair.server, target, one.port, also, outside=outside))
+        if pair.machine is not None and outside:
+            watches.append(UserNetworkWatch(pair.machine))
         if "connections" in probe.metrics:
-            outside = {Path.NORTH_SOUTH: pair.lan, Path.OUTSIDE: pair.machine}
-            client = outside.get(self.step.cell.path) or pair.client
+            callers = {Path.NORTH_SOUTH: pair.lan, Path.OUTSIDE: pair.machine}
+            client = callers.get(self.step.cell.path) or pair.client
             watches.append(ConnectionWatch(client, prepared.listens, pair.host))
         for watch in watches:
             watch.start()

@@ -92,7 +92,7 @@ def _ordinary_user(engine: OtherEngine) -> tuple[tuple[str, ...], dict[str, str]
     return user, {"HOME": str(folder / "home"), "XDG_RUNTIME_DIR": _RUNTIME}
 
 
-def rootless() -> OtherEngine:
+def rootless(port_driver: str = "builtin") -> OtherEngine:
     """A Docker Engine that an ordinary user started, with ids of its own for its containers."""
     tools = {
         "dockerd-rootless.sh": "docker.io",
@@ -101,6 +101,7 @@ def rootless() -> OtherEngine:
     }
     engine = OtherEngine("rootless", f"{_RUNTIME}/docker.sock", tools)
     user, environment = _ordinary_user(engine)
+    environment["DOCKERD_ROOTLESS_ROOTLESSKIT_PORT_DRIVER"] = port_driver
     engine.launch(user, environment, "dockerd-rootless.sh", "--config-file", "/dev/null")
     return engine
 
