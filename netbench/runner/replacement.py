@@ -70,7 +70,7 @@ class _Trial:
         if path is not Path.NORTH_SOUTH and Attach.PEER in (recipe.client, recipe.server):
             raise TrialFailed(Skip("the client is in the server's namespace, and goes with it"))
         if path in MACHINE_PATHS:
-            raise TrialFailed(Skip("its client is a container, or on the LAN"))
+            raise TrialFailed(Skip("the probe's client is a container, or on the emulated LAN"))
         self._choose_port()
         if recipe.network is not None:
             self.network = self.made.network(self.stem, recipe.network)

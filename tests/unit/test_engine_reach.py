@@ -117,12 +117,14 @@ def test_the_network_of_a_rootless_engine_is_named() -> None:
 
 
 def test_rootless_podman_names_its_network_elsewhere_than_docker() -> None:
-    info = {"SecurityOptions": ["name=rootless"]}
+    info = {"SecurityOptions": ["name=rootless"], "ServerVersion": "5.4.2"}
     podman = {"host": {"rootlessNetworkCmd": "pasta"}, "store": {"runRoot": "/run/user/7/stored"}}
     found = engine_facts(info, {"Components": [{"Name": "Podman Engine"}]}, TARGET, podman)
 
     assert found["engine.rootless_network"] == "pasta"
     assert found["engine.port_driver"] == "rootlessport"
+    later = engine_facts({**info, "ServerVersion": "6.0.0"}, {}, TARGET, podman)
+    assert later["engine.port_driver"] == Absent("the engine does not name it")
     namespace = "/run/user/7/stored/networks/rootless-netns/rootless-netns"
     assert rootless_netns(podman) == f"ns:{namespace}"
 

@@ -27,6 +27,7 @@ _MODES: Final = {
 }
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 ROOTLESSPORT: Final = "rootlessport"  # Podman's process, for networks that are bridges
+_PODMANS: Final = ("4.", "5.")  # versions that have no other
 _ALONE: Final = {"vxlan": "id 1 dstport 4789", "dummy": ""}  # kinds without modes or a parent
 _NO_BACKEND: Final = "this engine's API does not tell; engines before 29 use iptables"
 _WORKS: Final = "works"
@@ -72,7 +73,8 @@ def engine_facts(
     rootlesskit = _component(version, "rootlesskit").get("Details") or {}
     network, ports = rootlesskit.get("NetworkDriver"), rootlesskit.get("PortDriver")
     if podman:
-        network, ports = (podman.get("host") or {}).get("rootlessNetworkCmd"), ROOTLESSPORT
+        network = (podman.get("host") or {}).get("rootlessNetworkCmd")
+        ports = ROOTLESSPORT if str(info.get("ServerVersion")).startswith(_PODMANS) else None
     rootful = Absent("the engine is not rootless") if is_rootful(info) else None
     return {
         "engine.name": dialect_of(version).name,

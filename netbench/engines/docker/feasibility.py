@@ -22,6 +22,9 @@ _NO_LAN_THERE: Final = (
 _NO_PARENT: Final = (
     "rootless Podman looks for the parent link in the machine's namespace, where it may make none"
 )
+_HOST_ELSEWHERE: Final = (
+    "rootless Podman's `host` is the machine itself, which netbench reads on that machine alone"
+)
 _FURTHER: Final = (Path.NORTH_SOUTH, Path.HAIRPIN, Path.ACROSS)
 
 
@@ -64,8 +67,8 @@ class EngineSupport:
         attaches = (recipe.client, recipe.server)
         if Attach.HOST in attaches and "name=userns" in security_options(self._info):
             return "the engine remaps users (userns-remap) and then refuses the host's network"
-        if recipe.network is not None and recipe.network.on_lan and self._hosting.apart:
-            return _NO_PARENT
+        if self._hosting.apart and (lacking := self._lacks_apart(recipe)):
+            return lacking
         if Attach.DEFAULT not in attaches:
             return None
         network = self._networks.default()
@@ -77,6 +80,13 @@ class EngineSupport:
                 "daemon.json); a network made for the run has: bridge:user@family=6"
             )
         return None
+
+    def _lacks_apart(self, recipe: Recipe) -> str | None:
+        """Return what a recipe lacks where the engine's `host` is not that of its bridges."""
+        if recipe.network is not None and recipe.network.on_lan:
+            return _NO_PARENT
+        elsewhere = recipe.server is Attach.HOST and self._machine.remote
+        return _HOST_ELSEWHERE if elsewhere else None
 
     def _no_path(self, recipe: Recipe, path: Path) -> str | None:
         on_lan = recipe.network is not None and recipe.network.on_lan

@@ -90,6 +90,11 @@ class MachineAccess:
         return None if seen.address else _NO_ADDRESS
 
     @property
+    def remote(self) -> bool:
+        """Whether the engine is on another machine."""
+        return self._look() is None
+
+    @property
     def within(self) -> bool:
         """Whether netbench is in the network namespace of the engine's host."""
         seen = self._look()

@@ -116,8 +116,6 @@ class NetnsEngine(Engine):
 
     def unsupported(self, recipe: Recipe, path: Path) -> str | None:
         """Try what the recipe and the path need."""
-        if path in MACHINE_PATHS:
-            return _NO_MACHINE
         spec = recipe.network
         lacking = self._lacks(spec) if spec else None
         if lacking is None and recipe.family == Family.V6:
@@ -126,6 +124,8 @@ class NetnsEngine(Engine):
             publishes = spec.driver in _PUBLISHING and not spec.internal
         else:
             publishes = recipe.server is Attach.DEFAULT
+        if path in MACHINE_PATHS:
+            return lacking or _NO_MACHINE
         if lacking is not None or path is Path.EAST_WEST or not publishes:
             return lacking
         return unpublished(self._world.firewall, recipe.published)
