@@ -62,6 +62,11 @@ class Path(StrEnum):
     )
     HAIRPIN = "hairpin"  # from a container to a published port of the container beside it
     ACROSS = "across"  # from a container to one of the same driver on another machine
+    OUTSIDE = "outside"  # from the machine's own network namespace to a published port
+    TO_OUTSIDE = "to-outside"  # from a container to a server in that namespace
+
+
+MACHINE_PATHS: Final = (Path.OUTSIDE, Path.TO_OUTSIDE)  # paths between containers and the machine
 
 
 class Node(StrEnum):
@@ -83,6 +88,7 @@ class Via(StrEnum):
     LOOPBACK = "loopback"  # of the namespace that both share
     HOST = "host"  # the host's own address on the emulated LAN, or between machines
     PUBLISHED = "published"  # a port of that address, published for the server
+    MACHINE = "machine"  # an address of the machine's own, where the server is outside
 
 
 class Role(StrEnum):
@@ -90,6 +96,7 @@ class Role(StrEnum):
 
     CLIENT = "client"
     SERVER = "server"
+    MACHINE = "machine"  # that netbench runs on: outside of a rootless engine's host
     HOST = "host"
     LAN = "lan"  # the client on the emulated LAN
     SANDBOX = "sandbox"  # where an overlay network keeps its bridge and its VXLAN link

@@ -6,8 +6,10 @@ from typing import Final
 from netbench.drivers.base import OVER_LOOPBACK, Closed, Driver, PathClaim, Proof, reach
 from netbench.drivers.links import (
     across_bridge,
+    bridge_to_machine,
     bridge_to_published,
     lan_to_published,
+    machine_to_published,
     over_loopback,
 )
 from netbench.drivers.promises import (
@@ -31,6 +33,8 @@ BRIDGE: Final = Driver(
         Path.NORTH_SOUTH: PathClaim(Via.PUBLISHED, lan_to_published),
         Path.HAIRPIN: PathClaim(Via.PUBLISHED, across_bridge),
         Path.ACROSS: PathClaim(Via.PUBLISHED, bridge_to_published),
+        Path.OUTSIDE: PathClaim(Via.PUBLISHED, machine_to_published),
+        Path.TO_OUTSIDE: PathClaim(Via.MACHINE, bridge_to_machine),
     },
     # IPv6 between bridges, and beyond the host, is filtered and translated by some engines only.
     reach={

@@ -80,6 +80,12 @@ def _rules(place: EndpointFacts, bridge: Link) -> Hops:
     return (Hop(place.role, _instead(bridge, FIREWALL, found.backend, found.carried), "tx"),)
 
 
+def _leaving(facts: PairFacts) -> Hops:
+    """Return the host's bridge that one of the server's links ends in, with port and link."""
+    ends = (link for link in facts.server.links if link.kind in PAIRED)
+    return next(filter(None, (_out_of_bridge(facts.host, facts, end) for end in ends)), ())
+
+
 def _master(place: EndpointFacts, port: Link | None) -> Link | None:
     return place.link(port.master) if port is not None and port.master else None
 
@@ -94,12 +100,76 @@ def lan_to_published(facts: PairFacts) -> Hops:
 
     Routed into the bridge, this traffic is counted by it (net/bridge/br_device.c, `br_dev_xmit`).
     """
-    first = lan_to_host(facts)
-    ends = (link for link in facts.server.links if link.kind in PAIRED)
-    last = next(filter(None, (_out_of_bridge(facts.host, facts, end) for end in ends)), ())
+    first, last = lan_to_host(facts), _leaving(facts)
     if not first or not last:
         return ()
     return (*first, replace(last[0], counted="tx"), *last[1:])
+
+
+def machine_to_published(facts: PairFacts) -> Hops:
+    """Return the machine's `lo` if it is outside, the bridge, the server's port, and its link.
+
+    Instead of these the server's own link of `PairFacts.entry`, where bytes come in by that.
+    """
+    outside = _outside(facts)
+    if facts.entry is not None:
+        inner = facts.server.link(facts.entry)
+        return (*outside, Hop(Role.SERVER, inner, "rx")) if inner and outside else ()
+    leaving = _leaving(facts)
+    if facts.machine is None or not leaving:
+        return ()
+    return (*outside, replace(leaving[0], counted="tx"), *leaving[1:])
+
+
+def machine_to_end(facts: PairFacts) -> Hops:
+    """Return the machine's `lo` if it is outside, and the server's eth0, whatever lies between."""
+    sink = facts.server.link("eth0")
+    return (*_outside(facts), Hop(Role.SERVER, sink, "rx")) if facts.machine and sink else ()
+
+
+def machine_to_host(facts: PairFacts) -> Hops:
+    """Return the `lo` of the host, which is the machine itself."""
+    loopback = facts.host.link("lo")
+    if facts.machine is None or loopback is None or _outside(facts):
+        return ()
+    return (Hop(Role.HOST, loopback, "tx"),)
+
+
+def host_to_machine(facts: PairFacts) -> Hops:
+    """Return the host's link to what is outside and the machine's `lo`, or its own `lo`."""
+    outside = _outside(facts)
+    return (*_way_out(facts), *outside) if outside else machine_to_host(facts)
+
+
+def bridge_to_machine(facts: PairFacts) -> Hops:
+    """Return the client's link, its port, the bridge, and what leads from there to the machine.
+
+    What a bridge's own host takes in or routes on is counted by it.
+    """
+    entering, outside = _into_bridge(facts.host, facts), _outside(facts)
+    onward = (*_way_out(facts), *outside) if outside else ()
+    if facts.machine is None or not entering or len(onward) == 1:
+        return ()
+    return (*entering[:-1], replace(entering[-1], counted="rx"), *onward)
+
+
+def end_to_machine(facts: PairFacts) -> Hops:
+    """Return the client's eth0, and what is known of the way from there to the machine."""
+    source = facts.client.link("eth0")
+    return (Hop(Role.CLIENT, source, "tx"), *_outside(facts)) if facts.machine and source else ()
+
+
+def _outside(facts: PairFacts) -> Hops:
+    """Return the machine's `lo`, which user-mode networks use; nothing if it is the host."""
+    loopback = facts.outside.link("lo") if facts.outside else None
+    return (Hop(Role.MACHINE, loopback, "tx"),) if loopback else ()
+
+
+def _way_out(facts: PairFacts) -> Hops:
+    """Return the link of the default route of a host that is not the machine: `tap0`."""
+    found = (route.link for route in facts.host.routes if route.destination == "default")
+    link = facts.host.link(next(found, ""))
+    return (Hop(Role.HOST, link, "tx"),) if link else ()
 
 
 def lan_to_end(facts: PairFacts) -> Hops:
@@ -161,8 +231,7 @@ def bridge_to_published(facts: PairFacts) -> Hops:
     """
     side, wire = facts.client_side, between_hosts(facts)
     entering = _into_bridge(side.host, facts) if side else ()
-    ends = (link for link in facts.server.links if link.kind in PAIRED)
-    leaving = next(filter(None, (_out_of_bridge(facts.host, facts, end) for end in ends)), ())
+    leaving = _leaving(facts)
     if not entering or not wire or not leaving:
         return ()
     out, into = replace(entering[-1], counted="rx"), replace(leaving[0], counted="tx")

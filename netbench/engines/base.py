@@ -135,6 +135,17 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnMachine:
+    """The network namespace that netbench itself is in, as one end of a path."""
+
+    endpoint: Endpoint  # with the address at which containers reach its servers, None without one
+    published: str  # its address at which ports of containers are published
+    entry: str | None = None
+    """The container's link by which the bytes of its published ports arrive, where they do not
+    come over its network's: `lo` with Podman's rootlessport."""
+
+
+@dataclass(frozen=True, slots=True)
 class Owned:
     """Something that carries netbench's label."""
 
@@ -228,8 +239,17 @@ class Engine(Protocol):
     def lan(self) -> Lan:
         """Return the emulated LAN, made at the first call and undone by `close`."""
 
+    def machine(self) -> OwnMachine:
+        """Return the machine that netbench runs on; nothing is made there."""
+        raise Unsupported("this engine's host is joined to nothing outside of it")
+
     def host(self) -> Endpoint:
         """Return an endpoint in the namespaces of the engine's host; made once, for reading."""
+
+    def host_for(self, attach: Attach) -> Endpoint:
+        """Return the host that endpoints so attached belong to: one engine's `host` is another."""
+        del attach
+        return self.host()
 
     def esp(self) -> LinkCounters:
         """Return the bytes and packets that ESP has carried on the machine, by its kernel."""

@@ -27,6 +27,7 @@ _T = TypeVar("_T")
 _KNOWN: Final[Mapping[Role, tuple[Role, ...]]] = {
     Role.CLIENT: (Role.HOST, Role.CLIENT_HOST),
     Role.SERVER: (Role.HOST,),
+    Role.MACHINE: (),
     Role.HOST: (Role.CLIENT, Role.SERVER, Role.LAN, Role.SANDBOX),
     Role.LAN: (Role.CLIENT, Role.SERVER, Role.HOST),
     Role.SANDBOX: (Role.CLIENT, Role.SERVER, Role.HOST),
@@ -209,6 +210,8 @@ class Reader(ABC):
             sandbox=ends.get(Role.SANDBOX),
             uplink=pair.uplink,
             client_side=_client_side(pair.far, ends) if pair.far else None,
+            machine=ends.get(Role.MACHINE),
+            entry=pair.entry,
         )
         return self.with_counted(pair, facts)
 

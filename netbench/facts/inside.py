@@ -112,6 +112,7 @@ class InsideReader(Reader):
             server=now(pair.server, seen.server),
             host=now(pair.host, seen.host),
             lan=now(pair.lan, seen.lan) if pair.lan and seen.lan else None,
+            machine=now(pair.machine, seen.machine) if pair.machine and seen.machine else None,
             client_side=side,
             read_once=(f"{_ONCE}, {min(self._first[_process(one)] for one in subjects)}",),
         )

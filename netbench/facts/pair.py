@@ -91,10 +91,12 @@ class Pair:
     sandbox: NamespaceSet | None = None  # the overlay network's own, where it may be entered
     uplink: str | None = None  # name of the host's link to the emulated LAN, or other machine
     far: FarClient | None = None
+    machine: NamespaceSet | None = None  # the one that netbench runs in, where the pair uses it
+    entry: str | None = None  # as `PairFacts.entry`
 
     @property
     def subjects(self) -> tuple[NamespaceSet, ...]:
         """Everything that is to be read, in the order of `Role`."""
-        near = (self.client, self.server, self.host, self.lan, self.sandbox)
+        near = (self.client, self.server, self.machine, self.host, self.lan, self.sandbox)
         every = (*near, *((self.far.host, self.far.sandbox) if self.far else ()))
         return tuple(subject for subject in every if subject is not None)

@@ -188,6 +188,16 @@ class PairFacts:
     uplink: str | None = None  # the host's link to the emulated LAN, or to the other machine
     read_once: tuple[str, ...] = ()  # what was read when the pair came up alone, and when that was
     client_side: ClientSide | None = None  # of a client on another machine than the server
+    machine: EndpointFacts | None = None  # the one that netbench runs in, if the pair needs it
+    entry: str | None = None
+    """The server's link by which bytes from the machine arrive, if they do not by its network's."""
+
+    @property
+    def outside(self) -> EndpointFacts | None:
+        """The machine, where it is outside of the engine's host: not the same network namespace."""
+        machine = self.machine
+        same = machine is None or machine.namespaces.net == self.host.namespaces.net
+        return None if same else machine
 
     def end(self, role: Role) -> EndpointFacts | None:
         """Return the facts of one of those that were read."""
@@ -213,7 +223,7 @@ class PairFacts:
     @property
     def ends(self) -> tuple[EndpointFacts, ...]:
         """Everything that was read, in the order of `Role`."""
-        near = (self.client, self.server, self.host, self.lan, self.sandbox)
+        near = (self.client, self.server, self.machine, self.host, self.lan, self.sandbox)
         side = self.client_side
         ends = (*near, *((side.host, side.sandbox) if side else ()))
         return tuple(end for end in ends if end is not None)

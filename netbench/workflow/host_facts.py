@@ -103,7 +103,7 @@ def identity(engine: Engine) -> Redaction:
     names: dict[str, str] = {}
     for part in engine.nodes.values():
         host, found = _identity(part)
-        hosts.append(host)
+        hosts += [host, *_machine(part)]
         names |= found
     return Redaction(names, addressed(*hosts))
 
@@ -118,6 +118,13 @@ def _identity(engine: Engine) -> tuple[EndpointFacts, Mapping[str, str]]:
         users.append(getuser())
     users += (os.environ.get(name, "") for name in _USERS)
     return host, named(hosts, users)
+
+
+def _machine(engine: Engine) -> Iterator[EndpointFacts]:
+    """Yield what netbench's own network namespace has, where a rootless engine's host is apart."""
+    if engine.local and engine.name == "docker" and engine.facts()["engine.rootless"] is True:
+        here = Endpoint("machine", "this machine", Role.MACHINE, os.getpid(), None, None)
+        yield facts_of(engine, here).server
 
 
 def reached(why: str) -> tuple[list[str], list[str]]:

@@ -13,7 +13,7 @@ from netbench.facts.netlink import NetlinkReader
 from netbench.plan.drivers import driver_named
 from netbench.record import PairFacts, PathProof, Skip
 from netbench.runner.feasibility import prove_closed
-from netbench.spec import Arm, Path, Via
+from netbench.spec import MACHINE_PATHS, Arm, Path, Via
 from netbench.topology.pairs import LiveBlock, LivePair
 from netbench.topology.paths import Call
 from netbench.topology.proof import prove
@@ -114,7 +114,8 @@ def test_open_paths_carry_and_closed_ones_do_not(engine: NetnsEngine, name: str)
     with block:
         pair = live_pair(block, arm)
         assert pair.broken == ()
-        here = {path: way for path, way in pair.driver.ways.items() if path is not Path.ACROSS}
+        elsewhere = (Path.ACROSS, *MACHINE_PATHS)
+        here = {path: way for path, way in pair.driver.ways.items() if path not in elsewhere}
         for path, way in here.items():
             if isinstance(way, PathClaim):
                 proof = carried(engine, pair, path)

@@ -208,6 +208,7 @@ FIELD = {
     "result",
     "resume",
     "resumed",
+    "rootless",
     "routes",
     "rtnl",
     "rule",

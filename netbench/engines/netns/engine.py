@@ -20,6 +20,7 @@ from netbench.engines.owner import leftovers, remove_leftover
 from netbench.errors import EngineError, EngineUnavailable, Unsupported
 from netbench.record import FactValue, RuleCounters
 from netbench.spec import (
+    MACHINE_PATHS,
     Attach,
     CpuTopology,
     Family,
@@ -36,6 +37,9 @@ _TOOLS: Final = ("iperf3", "sockperf")
 _VERSIONS: Final = {**dict.fromkeys(_TOOLS, "--version"), "netperf": "-V"}
 _DRIVERS: Final = ("bridge", "netkit", "macvlan", "ipvlan", "overlay", "cni")
 _PUBLISHING: Final = ("bridge", "netkit", "overlay")  # a plug-in publishes the ports of CNI
+_NO_MACHINE: Final = (
+    "the netns engine's host is a namespace of its own that nothing joins to the machine"
+)
 LiveNetwork = BridgeNetwork | ChildNetwork | OverlayNetwork | CniNetwork
 
 
@@ -125,6 +129,8 @@ class NetnsEngine(Engine):
             publishes = spec.driver in _PUBLISHING and not spec.internal
         else:
             publishes = recipe.server is Attach.DEFAULT
+        if path in MACHINE_PATHS:
+            return lacking or _NO_MACHINE
         if lacking is not None or path is Path.EAST_WEST or not publishes:
             return lacking
         return unpublished(world.firewall, recipe.published)
