@@ -20,7 +20,7 @@ from netbench.drivers.promises import (
     PAIR_NETNS,
     into_bridge,
 )
-from netbench.spec import Attach, Family, NetworkSpec, Path, Recipe, Via
+from netbench.spec import MACHINE_PATHS, Attach, Family, NetworkSpec, Path, Recipe, Via
 
 BRIDGE: Final = Driver(
     name="bridge",
@@ -59,6 +59,11 @@ BRIDGE_USER: Final = replace(
     options=frozenset({"family", "cc", "published", "mtu", "icc", "internal", "rules", "-o"}),
 )
 
+_ONE_MACHINE: Final = Closed(
+    "one machine by design: it is of the netns engine, whose host nothing joins to the machine",
+    Proof.PROMISES,
+)
+
 NETKIT: Final = replace(
     BRIDGE_USER,
     name="netkit",
@@ -68,7 +73,7 @@ NETKIT: Final = replace(
     promises=(OWN_NETNS, into_bridge("netkit"), ADDRESS_IN_SUBNET, DEFAULT_ROUTE),
     ways={
         **BRIDGE.ways,
-        Path.ACROSS: Closed("one machine by design: it is of the netns engine", Proof.PROMISES),
+        **dict.fromkeys((Path.ACROSS, *MACHINE_PATHS), _ONE_MACHINE),
     },
     options=BRIDGE_USER.options - {"-o"},
     other=NetworkSpec("netkit"),
