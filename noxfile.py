@@ -66,7 +66,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def vm(session: nox.Session) -> None:
-    """Another kernel: User-Mode Linux, by itself: each guest keeps a CPU and has time limits."""
+    """Other kernels, by themselves: each guest keeps a CPU and has time limits."""
     install(session, "test")
     pytest(session, "vm", "-n", "3", *SPREAD)
 

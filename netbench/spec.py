@@ -7,6 +7,8 @@ from typing import Final, Literal
 
 Protocol = Literal["tcp", "udp"]
 GatewayMode = Literal["nat", "nat-unprotected", "routed", "isolated"]
+FirewallRules = Literal["none", "iptables", "nftables"]
+"""What has made a host's firewall rules, in the words of Docker's `--firewall-backend`."""
 CNI_PATH: Final = "/opt/cni/bin:/usr/lib/cni:/usr/libexec/cni"  # unless CNI_PATH is set
 
 
@@ -61,6 +63,11 @@ class Path(StrEnum):
     )
     HAIRPIN = "hairpin"  # from a container to a published port of the container beside it
     ACROSS = "across"  # from a container to one of the same driver on another machine
+    OUTSIDE = "outside"  # from the machine's own network namespace to a published port
+    TO_OUTSIDE = "to-outside"  # from a container to a server in that namespace
+
+
+MACHINE_PATHS: Final = (Path.OUTSIDE, Path.TO_OUTSIDE)  # paths between containers and the machine
 
 
 class Node(StrEnum):
@@ -83,6 +90,7 @@ class Via(StrEnum):
     HOST = "host"  # the host's own address on the emulated LAN, or between machines
     PUBLISHED = "published"  # a port of that address, published for the server
     ROUTED = "routed"  # a published port of the server's own address, to which the host routes
+    MACHINE = "machine"  # an address of the machine's own, where the server is outside
 
     @property
     def publishes(self) -> bool:
@@ -95,6 +103,7 @@ class Role(StrEnum):
 
     CLIENT = "client"
     SERVER = "server"
+    MACHINE = "machine"  # that netbench runs on: outside of a rootless engine's host
     HOST = "host"
     LAN = "lan"  # the client on the emulated LAN
     SANDBOX = "sandbox"  # where an overlay network keeps its bridge and its VXLAN link
@@ -113,6 +122,7 @@ class NetworkSpec:
     internal: bool = False
     icc: bool = True  # whether its containers may reach each other, `bridge.enable_icc`
     gateway: GatewayMode | None = None  # of a bridge, for both families; None for the engine's own
+    rules: FirewallRules | None = None  # of its host; None for those of the engine's own
     options: tuple[tuple[str, str], ...] = ()  # driver options of the engine, `-o key=value`
     conflist: str = ""  # the text of a CNI network configuration list, where `driver` is `cni`
 

@@ -15,6 +15,8 @@ PATHS: Final[dict[str, str]] = {
     Path.NORTH_SOUTH: "from the LAN",
     Path.HAIRPIN: "by hairpin",
     Path.ACROSS: "across machines",
+    Path.OUTSIDE: "from the machine",
+    Path.TO_OUTSIDE: "to the machine",
 }
 """Added to a measure's name."""
 TRIED: Final = ("connect to", "a second endpoint")  # how evidence of tried paths begins

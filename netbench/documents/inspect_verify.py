@@ -8,7 +8,7 @@ from msgspec import Struct
 from netbench.drivers.base import other_end
 from netbench.drivers.links import parent_of
 from netbench.engines.base import Endpoint
-from netbench.record import NAMESPACE_KINDS, EndpointFacts, Ipam, Link, PairFacts
+from netbench.record import NAMESPACE_KINDS, PAIRED, EndpointFacts, Ipam, Link, PairFacts
 from netbench.record.observed import Sharing
 from netbench.spec import Family, NetworkSpec, Protocol
 from netbench.verify.clients import Whose
@@ -136,8 +136,8 @@ class EndpointDocument(Struct, frozen=True):
 
 
 def _far_end(link: Link, end: EndpointFacts, facts: PairFacts) -> tuple[str | None, Link | None]:
-    """Return where a veth ends, and the link that it ends in; None if it is not seen."""
-    if link.kind == "veth" and link.peer_nsid is not None:
+    """Return where a veth or netkit ends, and the link there; None if it is not seen."""
+    if link.kind in PAIRED and link.peer_nsid is not None:
         for place in (facts.host, facts.sandbox, facts.lan):
             found = other_end(end, place, link) if place else None
             if place and found:
@@ -169,6 +169,8 @@ class NetworkRow(Struct, frozen=True, rename={"network": "name"}):
     bridge: str | None
     vxlan: int | None
     encrypted: bool
+    rules: str | None
+    """Firewall rules that its host was asked to have; null for those of the engine's own."""
 
     @classmethod
     def of(cls, driver: str, spec: NetworkSpec | None, ipam: Ipam) -> "NetworkRow":

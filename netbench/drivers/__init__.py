@@ -15,11 +15,12 @@ from netbench.drivers.base import Hop as Hop
 from netbench.drivers.base import PathClaim as PathClaim
 from netbench.drivers.base import Proof as Proof
 from netbench.drivers.base import ReachPlace as ReachPlace
-from netbench.drivers.bridge import BRIDGE, BRIDGE_USER, CONTAINER
+from netbench.drivers.bridge import BRIDGE, BRIDGE_USER, CONTAINER, NETKIT
 from netbench.drivers.cni import cni as cni
 from netbench.drivers.cni import plugin as plugin
 from netbench.drivers.host import HOST, NONE
 from netbench.drivers.links import ESP as ESP
+from netbench.drivers.links import FIREWALL as FIREWALL
 from netbench.drivers.macvlan_ipvlan import IPVLANS, MACVLANS
 from netbench.drivers.overlay import OVERLAY
 from netbench.drivers.variants import no_congestion_control as no_congestion_control
@@ -52,7 +53,10 @@ DRIVERS: Final = Registry(  # by name with mode; `plugin` and `cni` make others
     "netbench.drivers",
     {
         driver.name: driver
-        for driver in (NONE, HOST, BRIDGE, BRIDGE_USER, CONTAINER, *MACVLANS, *IPVLANS, OVERLAY)
+        for driver in (
+            *(NONE, HOST, BRIDGE, BRIDGE_USER, CONTAINER),
+            *(*MACVLANS, *IPVLANS, OVERLAY, NETKIT),
+        )
     },
     unsound,
 )

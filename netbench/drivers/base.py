@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal
 
-from netbench.record import EndpointFacts, Link, PairFacts, PromiseCheck
+from netbench.record import PAIRED, EndpointFacts, Link, PairFacts, PromiseCheck
 from netbench.spec import Family, NetworkSpec, Path, Recipe, Role, Via
 
 
@@ -133,9 +133,9 @@ class Driver:
 
 
 def other_end(end: EndpointFacts, place: EndpointFacts, link: Link) -> Link | None:
-    """Return the end of an endpoint's veth in `place`, by both indices and the namespace id."""
+    """Return the end of an endpoint's veth or netkit in `place`, by both indices and nsid."""
     other = place.by_index(link.peer)
-    if other is None or other.kind != "veth" or other.peer != link.index:
+    if other is None or other.kind not in PAIRED or other.peer != link.index:
         return None
     return other if known_as(place, end.role, other.peer_nsid) else None
 

@@ -1,4 +1,4 @@
-"""`bridge`, `bridge:user` and `container`: a veth pair from a container into a host bridge."""
+"""`bridge`, `bridge:user`, `netkit`, `container`: a pair of links into a bridge of the host's."""
 
 from dataclasses import replace
 from typing import Final
@@ -6,8 +6,10 @@ from typing import Final
 from netbench.drivers.base import OVER_LOOPBACK, Closed, Driver, PathClaim, Proof, reach
 from netbench.drivers.links import (
     across_bridge,
+    bridge_to_machine,
     bridge_to_published,
     lan_to_published,
+    machine_to_published,
     over_loopback,
 )
 from netbench.drivers.promises import (
@@ -16,21 +18,23 @@ from netbench.drivers.promises import (
     OWN_NETNS,
     OWN_OTHERS,
     PAIR_NETNS,
-    VETH_INTO_BRIDGE,
+    into_bridge,
 )
-from netbench.spec import Attach, Family, NetworkSpec, Path, Recipe, Via
+from netbench.spec import MACHINE_PATHS, Attach, Family, NetworkSpec, Path, Recipe, Via
 
 BRIDGE: Final = Driver(
     name="bridge",
     summary="the engine's default bridge network (docker0)",
     isolates="interfaces, ports and addresses; from outside only published ports",
     recipe=Recipe(client=Attach.DEFAULT, server=Attach.DEFAULT),
-    promises=(OWN_NETNS, VETH_INTO_BRIDGE, ADDRESS_IN_SUBNET, DEFAULT_ROUTE),
+    promises=(OWN_NETNS, into_bridge("veth"), ADDRESS_IN_SUBNET, DEFAULT_ROUTE),
     ways={
         Path.EAST_WEST: PathClaim(Via.ADDRESS, across_bridge),
         Path.NORTH_SOUTH: PathClaim(Via.PUBLISHED, lan_to_published),
         Path.HAIRPIN: PathClaim(Via.PUBLISHED, across_bridge),
         Path.ACROSS: PathClaim(Via.PUBLISHED, bridge_to_published),
+        Path.OUTSIDE: PathClaim(Via.PUBLISHED, machine_to_published),
+        Path.TO_OUTSIDE: PathClaim(Via.MACHINE, bridge_to_machine),
     },
     # IPv6 between bridges, and beyond the host, is filtered and translated by some engines only.
     reach={
@@ -53,8 +57,31 @@ BRIDGE_USER: Final = replace(
     isolates="as bridge, and from containers of other networks; names resolve",
     recipe=Recipe(client=Attach.NETWORK, server=Attach.NETWORK, network=NetworkSpec("bridge")),
     options=frozenset(
-        {"family", "cc", "runtime", "published", "mtu", "icc", "internal", "gateway", "-o"}
+        {
+            *("family", "cc", "runtime", "published", "mtu", "icc", "internal", "gateway"),
+            *("rules", "-o"),
+        }
     ),
+)
+
+_ONE_MACHINE: Final = Closed(
+    "one machine by design: it is of the netns engine, whose host nothing joins to the machine",
+    Proof.PROMISES,
+)
+
+NETKIT: Final = replace(
+    BRIDGE_USER,
+    name="netkit",
+    summary="a bridge network with netkit pairs in place of veth pairs (netns engine)",
+    isolates="as bridge:user",
+    recipe=Recipe(client=Attach.NETWORK, server=Attach.NETWORK, network=NetworkSpec("netkit")),
+    promises=(OWN_NETNS, into_bridge("netkit"), ADDRESS_IN_SUBNET, DEFAULT_ROUTE),
+    ways={
+        **BRIDGE.ways,
+        **dict.fromkeys((Path.ACROSS, *MACHINE_PATHS), _ONE_MACHINE),
+    },
+    options=BRIDGE_USER.options - {"gateway", "runtime", "-o"},
+    other=NetworkSpec("netkit"),
 )
 
 CONTAINER: Final = replace(

@@ -3,7 +3,13 @@
 import hashlib
 
 from netbench.drivers.base import Closed, Driver, PathClaim, Promise, Proof
-from netbench.drivers.links import between_ends, ends_only, lan_to_end
+from netbench.drivers.links import (
+    between_ends,
+    end_to_machine,
+    ends_only,
+    lan_to_end,
+    machine_to_end,
+)
 from netbench.drivers.promises import (
     LINK_APPEARS,
     OWN_NETNS,
@@ -14,6 +20,10 @@ from netbench.drivers.promises import (
 )
 from netbench.record import PairFacts
 from netbench.spec import Attach, NetworkSpec, Path, Recipe, Via
+
+_NO_MACHINE = Closed(
+    "cni: is for the netns engine, whose host nothing joins to the machine", Proof.PROMISES
+)
 
 
 def plugin(name: str) -> Driver:
@@ -30,6 +40,8 @@ def plugin(name: str) -> Driver:
             Path.NORTH_SOUTH: PathClaim(Via.PUBLISHED, lan_to_end),
             Path.HAIRPIN: Closed("what a plug-in publishes is its own affair", Proof.PROMISES),
             Path.ACROSS: PathClaim(Via.ADDRESS, between_ends),
+            Path.OUTSIDE: PathClaim(Via.PUBLISHED, machine_to_end),
+            Path.TO_OUTSIDE: PathClaim(Via.MACHINE, end_to_machine),
         },
         options=frozenset({"mtu", "family", "cc", "internal", "runtime", "-o"}),
         other=network,
@@ -54,6 +66,8 @@ def cni(name: str, text: str, *, publishes: bool) -> Driver:
                 else Closed("none of its plug-ins maps ports", Proof.PROMISES)
             ),
             Path.ACROSS: Closed("cni: is for the netns engine, one machine's", Proof.PROMISES),
+            Path.OUTSIDE: _NO_MACHINE,
+            Path.TO_OUTSIDE: _NO_MACHINE,
         },
         options=frozenset({"family", "cc"}),
     )

@@ -1,7 +1,13 @@
 """`none` and `host`: a network namespace with nothing but loopback, and that of the host itself."""
 
 from netbench.drivers.base import OVER_LOOPBACK, Closed, Driver, PathClaim, Proof, everywhere, reach
-from netbench.drivers.links import between_hosts, lan_to_host, over_loopback
+from netbench.drivers.links import (
+    between_hosts,
+    host_to_machine,
+    lan_to_host,
+    machine_to_host,
+    over_loopback,
+)
 from netbench.drivers.promises import HOST_LINKS, HOST_NETNS, NO_ROUTES, ONLY_LOOPBACK, OWN_NETNS
 from netbench.spec import Attach, Path, Recipe, Via
 
@@ -16,6 +22,8 @@ NONE = Driver(
         Path.NORTH_SOUTH: Closed("isolated by design: it has no address", Proof.PROMISES),
         Path.HAIRPIN: Closed("isolated by design: it publishes no port", Proof.PROMISES),
         Path.ACROSS: Closed("isolated by design", Proof.CONNECT),
+        Path.OUTSIDE: Closed("isolated by design: it publishes no port", Proof.PROMISES),
+        Path.TO_OUTSIDE: Closed("isolated by design: it has no route", Proof.PROMISES),
     },
     reach=everywhere(
         reach(no="CONTAINER>PAIR PAIR>PAIR CONTAINER>HOST CONTAINER>LAN PAIR>HOST PAIR>LAN")
@@ -34,6 +42,8 @@ HOST = Driver(
         Path.NORTH_SOUTH: PathClaim(Via.HOST, lan_to_host),
         Path.HAIRPIN: Closed("publishes no port: its ports are the host's", Proof.PROMISES),
         Path.ACROSS: PathClaim(Via.HOST, between_hosts),
+        Path.OUTSIDE: PathClaim(Via.HOST, machine_to_host),
+        Path.TO_OUTSIDE: PathClaim(Via.MACHINE, host_to_machine),
     },
     reach=everywhere(
         reach(

@@ -5,15 +5,22 @@ between ports, and a macvlan or ipvlan in bridge mode hands frames from child to
 parent: such a link is a hop that is shown but not counted.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 from netbench.drivers.base import Hop, known_as, other_end
-from netbench.record import EndpointFacts, Link, LinkCounters, PairFacts
+from netbench.record import PAIRED, EndpointFacts, Link, LinkCounters, PairFacts
 from netbench.spec import Role
 
 Hops = tuple[Hop, ...]
 ESP: Final = "esp"  # what stands for a machine's ESP among links
+FIREWALL: Final = "firewall"  # what stands for a host's rules among them; its kind is the backend
+
+
+def past_rules(hops: Callable[[PairFacts], Hops]) -> Callable[[PairFacts], Hops]:
+    """Return a claim without the host's rules: what a proxy serves is not forwarded."""
+    return lambda facts: tuple(hop for hop in hops(facts) if hop.link.name != FIREWALL)
 
 
 def over_loopback(facts: PairFacts) -> Hops:
@@ -61,7 +68,22 @@ def _out_of_bridge(place: EndpointFacts, facts: PairFacts, sink: Link | None) ->
     if sink is None or port is None or bridge is None:
         return ()
     egress = Hop(place.role, port, "tx")
-    return (Hop(place.role, bridge, "none"), egress, Hop(Role.SERVER, sink, "rx"))
+    rules = _rules(place, bridge)
+    return (Hop(place.role, bridge, "none"), *rules, egress, Hop(Role.SERVER, sink, "rx"))
+
+
+def _rules(place: EndpointFacts, bridge: Link) -> Hops:
+    """Return the rules that a bridge's packets pass, as if they were a link, if they are read."""
+    found = place.rules
+    if found is None or found.backend == "none":
+        return ()
+    return (Hop(place.role, _instead(bridge, FIREWALL, found.backend, found.carried), "tx"),)
+
+
+def _leaving(facts: PairFacts) -> Hops:
+    """Return the host's bridge that one of the server's links ends in, with port and link."""
+    ends = (link for link in facts.server.links if link.kind in PAIRED)
+    return next(filter(None, (_out_of_bridge(facts.host, facts, end) for end in ends)), ())
 
 
 def _master(place: EndpointFacts, port: Link | None) -> Link | None:
@@ -78,12 +100,76 @@ def lan_to_published(facts: PairFacts) -> Hops:
 
     Routed into the bridge, this traffic is counted by it (net/bridge/br_device.c, `br_dev_xmit`).
     """
-    first = lan_to_host(facts)
-    veths = (link for link in facts.server.links if link.kind == "veth")
-    last = next(filter(None, (_out_of_bridge(facts.host, facts, veth) for veth in veths)), ())
+    first, last = lan_to_host(facts), _leaving(facts)
     if not first or not last:
         return ()
     return (*first, replace(last[0], counted="tx"), *last[1:])
+
+
+def machine_to_published(facts: PairFacts) -> Hops:
+    """Return the machine's `lo` if it is outside, the bridge, the server's port, and its link.
+
+    Instead of these the server's own link of `PairFacts.entry`, where bytes come in by that.
+    """
+    outside = _outside(facts)
+    if facts.entry is not None:
+        inner = facts.server.link(facts.entry)
+        return (*outside, Hop(Role.SERVER, inner, "rx")) if inner and outside else ()
+    leaving = _leaving(facts)
+    if facts.machine is None or not leaving:
+        return ()
+    return (*outside, replace(leaving[0], counted="tx"), *leaving[1:])
+
+
+def machine_to_end(facts: PairFacts) -> Hops:
+    """Return the machine's `lo` if it is outside, and the server's eth0, whatever lies between."""
+    sink = facts.server.link("eth0")
+    return (*_outside(facts), Hop(Role.SERVER, sink, "rx")) if facts.machine and sink else ()
+
+
+def machine_to_host(facts: PairFacts) -> Hops:
+    """Return the `lo` of the host, which is the machine itself."""
+    loopback = facts.host.link("lo")
+    if facts.machine is None or loopback is None or _outside(facts):
+        return ()
+    return (Hop(Role.HOST, loopback, "tx"),)
+
+
+def host_to_machine(facts: PairFacts) -> Hops:
+    """Return the host's link to what is outside and the machine's `lo`, or its own `lo`."""
+    outside = _outside(facts)
+    return (*_way_out(facts), *outside) if outside else machine_to_host(facts)
+
+
+def bridge_to_machine(facts: PairFacts) -> Hops:
+    """Return the client's link, its port, the bridge, and what leads from there to the machine.
+
+    What a bridge's own host takes in or routes on is counted by it.
+    """
+    entering, outside = _into_bridge(facts.host, facts), _outside(facts)
+    onward = (*_way_out(facts), *outside) if outside else ()
+    if facts.machine is None or not entering or len(onward) == 1:
+        return ()
+    return (*entering[:-1], replace(entering[-1], counted="rx"), *onward)
+
+
+def end_to_machine(facts: PairFacts) -> Hops:
+    """Return the client's eth0, and what is known of the way from there to the machine."""
+    source = facts.client.link("eth0")
+    return (Hop(Role.CLIENT, source, "tx"), *_outside(facts)) if facts.machine and source else ()
+
+
+def _outside(facts: PairFacts) -> Hops:
+    """Return the machine's `lo`, which user-mode networks use; nothing if it is the host."""
+    loopback = facts.outside.link("lo") if facts.outside else None
+    return (Hop(Role.MACHINE, loopback, "tx"),) if loopback else ()
+
+
+def _way_out(facts: PairFacts) -> Hops:
+    """Return the link of the default route of a host that is not the machine: `tap0`."""
+    found = (route.link for route in facts.host.routes if route.destination == "default")
+    link = facts.host.link(next(found, ""))
+    return (Hop(Role.HOST, link, "tx"),) if link else ()
 
 
 def lan_to_end(facts: PairFacts) -> Hops:
@@ -145,8 +231,7 @@ def bridge_to_published(facts: PairFacts) -> Hops:
     """
     side, wire = facts.client_side, between_hosts(facts)
     entering = _into_bridge(side.host, facts) if side else ()
-    veths = (link for link in facts.server.links if link.kind == "veth")
-    leaving = next(filter(None, (_out_of_bridge(facts.host, facts, veth) for veth in veths)), ())
+    leaving = _leaving(facts)
     if not entering or not wire or not leaving:
         return ()
     out, into = replace(entering[-1], counted="rx"), replace(leaving[0], counted="tx")
@@ -206,7 +291,12 @@ def _sent(facts: PairFacts) -> Hops:
 
 def _esp(uplink: Link, carried: LinkCounters) -> Link:
     """Return ESP as if it were a link above the one that leads to the other machine."""
-    return replace(uplink, name=ESP, index=0, kind=ESP, counters=carried, offloads=None, mac="")
+    return _instead(uplink, ESP, ESP, carried)
+
+
+def _instead(link: Link, name: str, kind: str, carried: LinkCounters) -> Link:
+    """Return what is no link, but counts what passes beside one, as a link."""
+    return replace(link, name=name, index=0, kind=kind, counters=carried, offloads=None, mac="")
 
 
 def _vxlan(place: EndpointFacts, bridge: Hop) -> Link | None:

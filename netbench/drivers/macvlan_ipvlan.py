@@ -45,6 +45,10 @@ _UNROUTED: Final = Closed(
 _WHOLE: Final = Closed(
     "passthru takes the whole link that joins the machines, addresses included", Proof.PROMISES
 )
+_NOT_ITS_HOST: Final = Closed(
+    "beside its own host by design: it is a neighbour on the LAN, and publishes no port",
+    Proof.PROMISES,
+)
 _ROUTED: Final = reach(yes=f"{_PAIR} {_LAN}")
 
 
@@ -72,6 +76,8 @@ def _child(
                 "publishes no port: it has addresses of its own on the LAN", Proof.PROMISES
             ),
             Path.ACROSS: across,
+            Path.OUTSIDE: _NOT_ITS_HOST,
+            Path.TO_OUTSIDE: _NOT_ITS_HOST,
         },
         reach=everywhere(promised),
         options=frozenset({"mtu", "family", "cc", "runtime", "internal", "-o"}),

@@ -1,7 +1,12 @@
 """`overlay`: a network that spans hosts, its frames carried in VXLAN."""
 
 from netbench.drivers.base import Caveat, Closed, Driver, PathClaim, Proof, reach
-from netbench.drivers.links import across_overlay, between_sandboxes, lan_to_published
+from netbench.drivers.links import (
+    across_overlay,
+    between_sandboxes,
+    lan_to_published,
+    machine_to_published,
+)
 from netbench.drivers.promises import (
     ADDRESS_IN_SUBNET,
     OVERLAY_MTU,
@@ -25,6 +30,10 @@ OVERLAY = Driver(
             "a published port of an overlay is on another bridge than the overlay", Proof.PROMISES
         ),
         Path.ACROSS: PathClaim(Via.ADDRESS, between_sandboxes),
+        Path.OUTSIDE: PathClaim(Via.PUBLISHED, machine_to_published),
+        Path.TO_OUTSIDE: Closed(
+            "what leaves an overlay does so by another bridge than the overlay", Proof.PROMISES
+        ),
     },
     reach={
         Family.V4: reach(

@@ -7,7 +7,7 @@ from typing import TypeVar
 from netbench.drivers.base import Promise, other_end
 from netbench.drivers.links import parent_of
 from netbench.record import EndpointFacts, Link, PairFacts, Route
-from netbench.spec import VXLAN_HEADERS, Role
+from netbench.spec import VXLAN_HEADERS, FirewallRules, Role
 
 T = TypeVar("T")
 Evidence = tuple[bool, str]  # whether a promise holds, and what shows it
@@ -86,29 +86,35 @@ def _named(links: list[tuple[int, str]]) -> str:
     return ", ".join(name for _, name in links[:12])
 
 
-def _veth_into_bridge(facts: PairFacts) -> Evidence:
-    seen = []
-    bridges = set()
-    for end in both_ends(facts):
-        link = end.link("eth0")
-        port = other_end(end, facts.host, link) if link and link.kind == "veth" else None
-        master = facts.host.link(port.master) if port and port.master else None
-        bridges.add(master.name if master and master.kind == "bridge" else None)
-        name = master.name if master else "?"
-        seen.append(f"{end.role} {_veth(link)} -> {_port(port)} -> {name}")
-    wanted = facts.ipam.bridge if facts.ipam else None
-    seen += [f"the engine names the bridge {wanted}"] if wanted else []
-    held = len(bridges) == 1 and None not in bridges and (not wanted or wanted in bridges)
-    return held, "; ".join(seen)
+def into_bridge(kind: str) -> Promise:
+    """eth0 is a link of that kind, one of a pair whose other end is a port of the host's bridge."""
+
+    def check(facts: PairFacts) -> Evidence:
+        seen = []
+        bridges = set()
+        for end in both_ends(facts):
+            link = end.link("eth0")
+            port = other_end(end, facts.host, link) if link and link.kind == kind else None
+            master = facts.host.link(port.master) if port and port.master else None
+            bridges.add(master.name if master and master.kind == "bridge" else None)
+            name = master.name if master else "?"
+            seen.append(f"{end.role} {_one_end(link)} -> {_port(port, kind)} -> {name}")
+        wanted = facts.ipam.bridge if facts.ipam else None
+        seen += [f"the engine names the bridge {wanted}"] if wanted else []
+        held = len(bridges) == 1 and None not in bridges and (not wanted or wanted in bridges)
+        return held, "; ".join(seen)
+
+    text = f"eth0 is a {kind} whose peer is in the host's namespace, a port of one bridge"
+    return Promise(text, check)
 
 
-def _veth(link: Link | None) -> str:
+def _one_end(link: Link | None) -> str:
     return f"eth0@if{link.peer} ({link.kind}, index {link.index})" if link else "no eth0"
 
 
-def _port(link: Link | None) -> str:
+def _port(link: Link | None, kind: str = "veth") -> str:
     if link is None:
-        return "no such veth in the host's namespace"
+        return f"no such {kind} in the host's namespace"
     return f"{link.name} (index {link.index}, netnsid {link.peer_nsid})"
 
 
@@ -159,7 +165,7 @@ def _veth_into_sandbox(facts: PairFacts) -> Evidence:
         place, port = _sandbox_end(end, facts)
         bridge = port.master if port else None
         bridges.add((place, bridge))
-        seen.append(f"{end.role} {_veth(end.link('eth0'))} -> {place} {_port(port)}")
+        seen.append(f"{end.role} {_one_end(end.link('eth0'))} -> {place} {_port(port)}")
         seen.append(f"in {bridge}" if bridge else "in no bridge")
     held = len({place for place, _ in bridges}) == len(bridges)
     for place, bridge in sorted(bridges, key=str):
@@ -190,7 +196,7 @@ def _sandbox_from_outside(facts: PairFacts) -> Evidence:
         link = end.link("eth0")
         veth = link is not None and link.kind == "veth" and link.peer_nsid is not None
         held = held and veth and link is not None and other_end(end, facts.host, link) is None
-        seen.append(f"{end.role} {_veth(link)}, whose peer is not in the host's namespace")
+        seen.append(f"{end.role} {_one_end(link)}, whose peer is not in the host's namespace")
     number = facts.ipam.vxlan if facts.ipam else None
     seen.append(f"the engine gives the network VXLAN id {number}; its sandbox is for root to read")
     nodes = facts.ipam.nodes if facts.ipam else ()
@@ -220,6 +226,20 @@ def mtu_is(wanted: int) -> Promise:
         return held, f"MTU of eth0: {listed(found)}; asked for: {wanted}"
 
     return Promise(f"eth0 has MTU {wanted}", check)
+
+
+def rules_are(backend: FirewallRules) -> Promise:
+    """The host's firewall rules were made by that program, or it has none at all."""
+
+    def check(facts: PairFacts) -> Evidence:
+        found = facts.host.rules
+        if found is None:
+            return False, "the host's rules were not read"
+        held = found.backend == backend and bool(found.count) == (backend != "none")
+        return held, f"{found.count} rules, read back by {found.by}"
+
+    none = "the host has no firewall rules"
+    return Promise(none if backend == "none" else f"the host's rules are of {backend}", check)
 
 
 def eth0_addresses(end: EndpointFacts) -> list[str]:
@@ -313,9 +333,6 @@ OWN_OTHERS = Promise("ipc, mnt, pid and uts namespaces are not shared in the pai
 ONLY_LOOPBACK = Promise("the only interface is lo", _only_loopback)
 HOST_LINKS = Promise("the interfaces are the host's", _host_links)
 LINK_APPEARS = Promise("a link appears: eth0", _link_appears)
-VETH_INTO_BRIDGE = Promise(
-    "eth0 is a veth whose peer is in the host's namespace, a port of one bridge", _veth_into_bridge
-)
 VETH_INTO_SANDBOX = Promise(
     "eth0 is a veth into a namespace that holds the network's VXLAN link", _veth_into_sandbox
 )

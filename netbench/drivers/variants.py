@@ -3,19 +3,20 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Final, cast
+from typing import Final, cast, get_args
 
 from netbench.drivers.base import Closed, Driver, PathClaim, Proof, ReachPlace, reach
-from netbench.drivers.links import lan_to_published
+from netbench.drivers.links import lan_to_published, past_rules
 from netbench.drivers.promises import (
     BARE_BRIDGE,
     DEFAULT_ROUTE,
     NO_DEFAULT_ROUTE,
     ROUTED_BY_DEVICE,
     mtu_is,
+    rules_are,
 )
 from netbench.errors import ConfigurationError
-from netbench.spec import Attach, Family, GatewayMode, NetworkSpec, Path, Via
+from netbench.spec import Attach, Family, FirewallRules, GatewayMode, NetworkSpec, Path, Via
 
 _SMALLEST, _LARGEST = 68, 65535  # the least MTU of IPv4, RFC 791, and the most that a link takes
 _LEAST_IPV6 = 1280  # RFC 8200 §5
@@ -23,7 +24,7 @@ _WHOLE: Final = re.compile(r"[1-9][0-9]{0,4}")  # one spelling for each number
 _WORD: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,14}")  # a congestion control, TCP_CA_NAME_MAX
 _RUNTIME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")  # as in a daemon.json
 _NETWORKS: Final = frozenset(
-    {"mtu", "icc", "internal", "gateway"}
+    {"mtu", "icc", "internal", "gateway", "rules"}
 )  # options of a network made for the run
 
 
@@ -94,6 +95,7 @@ _VALUES: Final = {
     "internal": ("true", "false"),
     "gateway": ("nat", "nat-unprotected", "routed", "isolated"),
     "published": ("proxy", "nat"),
+    "rules": get_args(FirewallRules),
     "encrypted": ("true",),
 }
 
@@ -166,8 +168,9 @@ def _gateway(driver: Driver, value: str) -> Driver:
         case "routed":
             shut = Closed("by design: no port of the host's leads to a container", Proof.PROMISES)
             by_route = PathClaim(Via.ROUTED, lan_to_published)
-            ways = {**changed.ways, Path.NORTH_SOUTH: by_route}
-            changed = replace(changed, ways=ways | {Path.HAIRPIN: shut, Path.ACROSS: shut})
+            by_port = dict.fromkeys((Path.HAIRPIN, Path.ACROSS, Path.OUTSIDE), shut)
+            ways = {**changed.ways, **by_port, Path.NORTH_SOUTH: by_route}
+            changed = replace(changed, ways=ways)
             opened = "CONTAINER>PUBLISHED HOST>PUBLISHED LAN>PUBLISHED"
             return _promising(changed, "LAN>PAIR", yes=opened)
         case "isolated":
@@ -193,8 +196,26 @@ def _promising(
 
 
 def _published(driver: Driver, value: str) -> Driver:
-    recipe = replace(driver.recipe, published="proxy" if value == "proxy" else "nat")
-    return replace(driver, recipe=recipe)
+    if value == "nat":
+        return replace(driver, recipe=replace(driver.recipe, published="nat"))
+    ways = {
+        path: replace(way, hops=past_rules(way.hops))
+        if isinstance(way, PathClaim) and way.via is Via.PUBLISHED
+        else way
+        for path, way in driver.ways.items()
+    }
+    return replace(driver, recipe=replace(driver.recipe, published="proxy"), ways=ways)
+
+
+def _rules(driver: Driver, value: str) -> Driver:
+    wanted: FirewallRules = next(word for word in get_args(FirewallRules) if word == value)
+    changed = _network(driver, lambda network: replace(network, rules=wanted))
+    changed = replace(changed, promises=(*changed.promises, rules_are(wanted)))
+    if wanted != "none":
+        return changed
+    # Without them the host neither forwards nor translates.
+    beyond = {ReachPlace.OTHER, ReachPlace.LAN, ReachPlace.PUBLISHED}
+    return _promising(changed, "", lambda ends: not beyond.isdisjoint(ends))
 
 
 def _cc(driver: Driver, value: str) -> Driver:
@@ -216,6 +237,7 @@ _CHANGES: Final[Mapping[str, Callable[[Driver, str], Driver]]] = {
     "icc": _icc,
     "internal": _internal,
     "published": _published,
+    "rules": _rules,
     "cc": _cc,
     "gateway": _gateway,
     "runtime": _runtime,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Protocol
 
 from netbench.errors import Unsupported
-from netbench.record import Completed, FactValue, Ipam, LinkCounters
+from netbench.record import Completed, FactValue, Ipam, LinkCounters, RuleCounters
 from netbench.spec import (
     Attach,
     CpuTopology,
@@ -102,6 +102,7 @@ class Network:
     None if it existed before or is made with its first endpoint."""
     there: "Network | None" = None  # its counterpart on the client's machine, if that is another
     routed: bool = False  # whether ports are published at its containers' own addresses
+    host: "Endpoint | None" = None  # where its bridge is, if that is not `Engine.host`
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,17 @@ class Endpoint:
     node: Node = Node.FIRST  # the machine that it is on
     outside: str | None = None  # address of that machine towards the other one, if there are two
     uplink: str | None = None  # the machine's link that has this address
+
+
+@dataclass(frozen=True, slots=True)
+class OwnMachine:
+    """The network namespace that netbench itself is in, as one end of a path."""
+
+    endpoint: Endpoint  # with the address at which containers reach its servers, None without one
+    published: str  # its address at which ports of containers are published
+    entry: str | None = None
+    """The container's link by which the bytes of its published ports arrive, where they do not
+    come over its network's: `lo` with Podman's rootlessport."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,12 +240,26 @@ class Engine(Protocol):
     def lan(self) -> Lan:
         """Return the emulated LAN, made at the first call and undone by `close`."""
 
+    def machine(self) -> OwnMachine:
+        """Return the machine that netbench runs on; nothing is made there."""
+        raise Unsupported("this engine's host is joined to nothing outside of it")
+
     def host(self) -> Endpoint:
         """Return an endpoint in the namespaces of the engine's host; made once, for reading."""
+
+    def host_for(self, attach: Attach) -> Endpoint:
+        """Return the host that endpoints so attached belong to: one engine's `host` is another."""
+        del attach
+        return self.host()
 
     def esp(self) -> LinkCounters:
         """Return the bytes and packets that ESP has carried on the machine, by its kernel."""
         raise Unsupported("ESP is read of engines that can span machines alone")
+
+    def rules(self, host: Endpoint, bridge: str) -> RuleCounters:
+        """Return the firewall rules of a host, and what those for a bridge have counted."""
+        del host, bridge
+        raise Unsupported("rules are read where netbench made them alone: --engine netns")
 
     def create_network(self, name: str, spec: NetworkSpec) -> Network:
         """Make a network, with free subnets, and a wire of the LAN as parent if it needs one."""

@@ -6,11 +6,12 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from signal import SIGALRM, SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
-from typing import Final
+from signal import SIGALRM, SIGCONT, SIGKILL, SIGSTOP, SIGTERM, SIGXFSZ, Signals
+from typing import IO, Final
 
-from netbench.engines.base import BytesRead, Signal
+from netbench.engines.base import FLOODED, KEPT_OF_FLOOD, MOST_OUTPUT, BytesRead, Signal
 from netbench.errors import EngineError
+from netbench.record import Completed
 from netbench.spec import CpuTopology
 from netbench.system.files import LOCAL, Files, process_status, text
 from netbench.units import cpu_list
@@ -97,6 +98,27 @@ def bytes_read(pid: int) -> BytesRead | None:
     if len(words) < 2 or words[0] != b"rchar:":  # noqa: PLR2004 - a name and a number
         return None
     return BytesRead((before + after) / 2, int(words[1]))
+
+
+def completed(
+    argv: tuple[str, ...],
+    code: int | None,
+    out: IO[bytes],
+    err: IO[bytes],
+    *,
+    timed_out: bool,
+    seconds: float,
+) -> Completed:
+    """Return what an ended tool left in its files, which are closed."""
+    flooded = code == -SIGXFSZ
+    most = KEPT_OF_FLOOD if flooded else MOST_OUTPUT
+    texts = []
+    for stream in (out, err):
+        with stream:
+            stream.seek(0)
+            texts.append(stream.read(most).decode(errors="replace"))
+    said = f"{FLOODED}\n{texts[1]}" if flooded else texts[1]
+    return Completed(argv, code, texts[0], said, timed_out, seconds)
 
 
 def find_program(name: str, *folders: str) -> str | None:

@@ -27,6 +27,7 @@ _T = TypeVar("_T")
 _KNOWN: Final[Mapping[Role, tuple[Role, ...]]] = {
     Role.CLIENT: (Role.HOST, Role.CLIENT_HOST),
     Role.SERVER: (Role.HOST,),
+    Role.MACHINE: (),
     Role.HOST: (Role.CLIENT, Role.SERVER, Role.LAN, Role.SANDBOX),
     Role.LAN: (Role.CLIENT, Role.SERVER, Role.HOST),
     Role.SANDBOX: (Role.CLIENT, Role.SERVER, Role.HOST),
@@ -164,11 +165,19 @@ class Reader(ABC):
             seen = _Seen(spaces, read, dict(zip(wanted, features, strict=True)))
         return [_tried(partial(self._pair, seen=seen))(pair) for pair in pairs]
 
-    def with_esp(self, pair: Pair, facts: PairFacts) -> PairFacts:
-        """Return facts with what ESP has carried by now, where the network is encrypted.
+    def with_counted(self, pair: Pair, facts: PairFacts) -> PairFacts:
+        """Return facts with what ESP and firewall rules have counted by now, where that is asked.
 
-        Raises `FactError` where that cannot be read: then nothing shows that it was encrypted.
+        Raises `FactError` where it cannot be read: then nothing shows that they were passed.
         """
+        ipam = pair.ipam
+        if ipam and ipam.rules and ipam.bridge and pair.host.rules:
+            counted = pair.host.rules(ipam.bridge)
+            facts = replace(facts, host=replace(facts.host, rules=counted))
+        return self._with_esp(pair, facts)
+
+    def _with_esp(self, pair: Pair, facts: PairFacts) -> PairFacts:
+        """Return facts with what ESP has carried by now, where the network is encrypted."""
         side = facts.client_side
         if pair.far is None or side is None or pair.ipam is None or not pair.ipam.encrypted:
             return facts
@@ -201,8 +210,10 @@ class Reader(ABC):
             sandbox=ends.get(Role.SANDBOX),
             uplink=pair.uplink,
             client_side=_client_side(pair.far, ends) if pair.far else None,
+            machine=ends.get(Role.MACHINE),
+            entry=pair.entry,
         )
-        return self.with_esp(pair, facts)
+        return self.with_counted(pair, facts)
 
 
 def _client_side(far: FarClient, ends: Mapping[Role, EndpointFacts]) -> ClientSide:

@@ -112,10 +112,11 @@ class InsideReader(Reader):
             server=now(pair.server, seen.server),
             host=now(pair.host, seen.host),
             lan=now(pair.lan, seen.lan) if pair.lan and seen.lan else None,
+            machine=now(pair.machine, seen.machine) if pair.machine and seen.machine else None,
             client_side=side,
             read_once=(f"{_ONCE}, {min(self._first[_process(one)] for one in subjects)}",),
         )
-        return self.with_esp(pair, facts)
+        return self.with_counted(pair, facts)
 
     def listen(self, pair: Pair, seen: PairFacts) -> StopListening:
         """Have the link events of each machine's host printed where the helper is."""

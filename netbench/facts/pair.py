@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from netbench.errors import FactError
-from netbench.record import Ipam, LinkCounters
+from netbench.record import Ipam, LinkCounters, RuleCounters
 from netbench.spec import Node, Role
 from netbench.system.files import NOWHERE, Files
 
@@ -31,6 +31,8 @@ class NamespaceSet:
     node: Node = Node.FIRST  # the machine that it is on: numbers are of that one alone
     esp: Callable[[], LinkCounters] | None = None
     """Of a host: read what ESP has carried there. Errors as `run`."""
+    rules: Callable[[str], RuleCounters] | None = None
+    """Of a host: read its firewall rules, and what those of a bridge counted. Errors as `run`."""
 
     @property
     def where(self) -> Where:
@@ -89,10 +91,12 @@ class Pair:
     sandbox: NamespaceSet | None = None  # the overlay network's own, where it may be entered
     uplink: str | None = None  # name of the host's link to the emulated LAN, or other machine
     far: FarClient | None = None
+    machine: NamespaceSet | None = None  # the one that netbench runs in, where the pair uses it
+    entry: str | None = None  # as `PairFacts.entry`
 
     @property
     def subjects(self) -> tuple[NamespaceSet, ...]:
         """Everything that is to be read, in the order of `Role`."""
-        near = (self.client, self.server, self.host, self.lan, self.sandbox)
+        near = (self.client, self.server, self.machine, self.host, self.lan, self.sandbox)
         every = (*near, *((self.far.host, self.far.sandbox) if self.far else ()))
         return tuple(subject for subject in every if subject is not None)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import Struct, convert, field
 
 from netbench.errors import FactError
-from netbench.record import Address, Link, LinkCounters, Route
+from netbench.record import PAIRED, Address, Link, LinkCounters, Route
 from netbench.system.files import LOCAL, Files
 from netbench.system.files import text as text_of
 
@@ -254,8 +254,8 @@ def _link(row: _Row, indices: Mapping[str, int]) -> Link:
         index=row.ifindex,
         kind=kind,
         mode=mode if kind in _MODES and isinstance(mode, str) else None,
-        parent=None if kind == "veth" else lower,
-        peer=lower if kind == "veth" else None,
+        parent=None if kind in PAIRED else lower,
+        peer=lower if kind in PAIRED else None,
         peer_nsid=row.link_netnsid,
         master=row.master,
         mtu=row.mtu,

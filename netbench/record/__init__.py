@@ -9,6 +9,7 @@ from netbench.record.metrics import METRICS as METRICS
 from netbench.record.metrics import Budget as Budget
 from netbench.record.metrics import Metric as Metric
 from netbench.record.observed import NAMESPACE_KINDS as NAMESPACE_KINDS
+from netbench.record.observed import PAIRED as PAIRED
 from netbench.record.observed import Absent as Absent
 from netbench.record.observed import Address as Address
 from netbench.record.observed import ClientSide as ClientSide
@@ -20,6 +21,7 @@ from netbench.record.observed import LinkCounters as LinkCounters
 from netbench.record.observed import Namespaces as Namespaces
 from netbench.record.observed import PairFacts as PairFacts
 from netbench.record.observed import Route as Route
+from netbench.record.observed import RuleCounters as RuleCounters
 from netbench.record.outcome import Completed as Completed
 from netbench.record.outcome import Failure as Failure
 from netbench.record.outcome import HopProof as HopProof

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from netbench.spec import Node, Role
+from netbench.spec import FirewallRules, Node, Role
 
 NAMESPACE_KINDS: Final = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts", "time")
 """The eight kinds of Linux namespaces, namespaces(7)."""
@@ -16,6 +16,9 @@ class Absent:
     reason: str
     kind: Literal["absent"] = "absent"
 
+
+PAIRED: Final = ("veth", "netkit")
+"""Kinds of link that are made in pairs: what one end sends, the other receives."""
 
 Sharing = Literal["own", "host", "pair"]  # whose a namespace is, seen from an endpoint
 
@@ -65,6 +68,16 @@ class LinkCounters:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleCounters:
+    """The firewall rules of a host, and what those that accept a bridge's packets have counted."""
+
+    backend: FirewallRules
+    count: int
+    by: str  # the commands that read them
+    carried: LinkCounters  # in either direction: one rule counts both
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """A network interface as its own namespace sees it."""
 
@@ -73,7 +86,7 @@ class Link:
     kind: str | None  # `veth`, `bridge`, `macvlan`, ...; None for hardware and loopback
     mode: str | None  # mode of a macvlan or ipvlan
     parent: int | None  # index of a macvlan's, ipvlan's or vlan's lower link, in `peer_nsid`
-    peer: int | None  # index of a veth's other end, in the namespace `peer_nsid`
+    peer: int | None  # index of a veth's or netkit's other end, in the namespace `peer_nsid`
     peer_nsid: int | None  # id of the namespace of peer or parent; None if it is this one
     master: str | None  # name of the bridge or bond this link is a port of
     mtu: int  # bytes
@@ -121,6 +134,7 @@ class EndpointFacts:
     congestion_control: str | None = None  # `net.ipv4.tcp_congestion_control` of this namespace
     node: Node = Node.FIRST  # whose kernel numbers all these
     esp: LinkCounters | None = None  # what this machine's ESP has carried, of an encrypted overlay
+    rules: RuleCounters | None = None  # of a host whose firewall rules were asked for
 
     def link(self, name: str) -> Link | None:
         """Return the link of that name."""
@@ -145,6 +159,7 @@ class Ipam:
     vxlan: int | None = None  # VXLAN network identifier of an overlay, if the engine tells it
     encrypted: bool = False  # whether the engine was asked to encrypt an overlay
     nodes: tuple[str, ...] = ()  # addresses of machines on which an overlay has endpoints, if asked
+    rules: FirewallRules | None = None  # that its host was asked to have
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +188,16 @@ class PairFacts:
     uplink: str | None = None  # the host's link to the emulated LAN, or to the other machine
     read_once: tuple[str, ...] = ()  # what was read when the pair came up alone, and when that was
     client_side: ClientSide | None = None  # of a client on another machine than the server
+    machine: EndpointFacts | None = None  # the one that netbench runs in, if the pair needs it
+    entry: str | None = None
+    """The server's link by which bytes from the machine arrive, if they do not by its network's."""
+
+    @property
+    def outside(self) -> EndpointFacts | None:
+        """The machine, where it is outside of the engine's host: not the same network namespace."""
+        machine = self.machine
+        same = machine is None or machine.namespaces.net == self.host.namespaces.net
+        return None if same else machine
 
     def end(self, role: Role) -> EndpointFacts | None:
         """Return the facts of one of those that were read."""
@@ -198,7 +223,7 @@ class PairFacts:
     @property
     def ends(self) -> tuple[EndpointFacts, ...]:
         """Everything that was read, in the order of `Role`."""
-        near = (self.client, self.server, self.host, self.lan, self.sandbox)
+        near = (self.client, self.server, self.machine, self.host, self.lan, self.sandbox)
         side = self.client_side
         ends = (*near, *((side.host, side.sandbox) if side else ()))
         return tuple(end for end in ends if end is not None)

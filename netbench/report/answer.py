@@ -32,6 +32,8 @@ _WAYS: Final[dict[str, str]] = {
     Path.NORTH_SOUTH: "from the LAN",
     Path.HAIRPIN: "by hairpin",
     Path.ACROSS: "across machines",
+    Path.OUTSIDE: "from the machine",
+    Path.TO_OUTSIDE: "to the machine",
 }
 
 

@@ -15,7 +15,7 @@ from netbench.facts.registry import PEER, declared
 from netbench.record import Absent, FactValue, RunInfo
 from netbench.report.labels import cell_of, counted, joined
 from netbench.report.sentences import declared_driver, fact
-from netbench.spec import VXLAN_HEADERS, Path
+from netbench.spec import MACHINE_PATHS, VXLAN_HEADERS, Path
 
 ONE_MACHINE: Final = "one machine"
 _MACHINES: Final = {None: ONE_MACHINE, 1: "two engines on one kernel", 2: "two machines"}
@@ -24,6 +24,13 @@ _TOLD: Final = ("host.cpu_model", "host.cpus", "kernel.release", "engine.name", 
 """Facts in which two machines differ so that a reader must know."""
 _MINUTE: Final = 60
 _COUNTED_BYTES: Final = 100_000  # below it every byte is shown
+_ROOTLESS: Final = {
+    "docker": "its host, and so the driver host, is a network namespace of its own, not the "
+    "machine's",
+    "podman": "its bridges are in a network namespace of its own, not the machine's, which is "
+    "that of the driver host",
+}
+"""By engine, where its drivers' links are."""
 _NO_NETWORK: Final = "a user-mode network that the engine does not name"
 
 
@@ -135,15 +142,8 @@ def conditions(info: RunInfo) -> Iterator[Condition]:
             "CPUs are those of that machine, and a published port passes the product's own proxy "
             "before it reaches this one.",
         )
-    if fact(info, "engine.rootless") is True and fact(info, "engine.name") == "docker":
-        named = fact(info, "engine.rootless_network")
-        network = plain(named) if isinstance(named, str) else _NO_NETWORK
-        yield Condition(
-            f"the engine is rootless, behind {network}",
-            "The engine is rootless: its host, and so the driver host, is a network namespace of "
-            f"its own, not the machine's. Between the two lies {network}; no path that was "
-            "measured crosses it.",
-        )
+    if fact(info, "engine.rootless") is True and fact(info, "engine.name") in _ROOTLESS:
+        yield _rootless(info)
     if fact(info, "engine.local") is False:
         yield Condition(
             "the engine's processes are not this machine's",
@@ -152,6 +152,18 @@ def conditions(info: RunInfo) -> Iterator[Condition]:
             "through the engine. The sentinel there is two `dd` and a pipe: compare its readings "
             "with none of another machine.",
         )
+
+
+def _rootless(info: RunInfo) -> Condition:
+    network, ports = (fact(info, f"engine.{name}") for name in ("rootless_network", "port_driver"))
+    between = plain(network) if isinstance(network, str) else _NO_NETWORK
+    crossed = {cell.path for cell in info.plan.cells} & {*MACHINE_PATHS}
+    by = f"; published ports are passed on by {plain(ports)}" if isinstance(ports, str) else ""
+    return Condition(
+        f"the engine is rootless, behind {between}",
+        f"The engine is rootless: {_ROOTLESS[str(fact(info, 'engine.name'))]}. Between the two "
+        f"lies {between}{by if crossed else '; no path that was measured crosses it'}.",
+    )
 
 
 def machines(info: RunInfo) -> str:

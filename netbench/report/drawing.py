@@ -74,7 +74,8 @@ def _namespaces(way: WayView) -> _Namespaces:
         found = groupby(hops, key=lambda hop: hop.namespace)
         return [(namespace, [(hop.link, hop) for hop in own]) for namespace, own in found]
     ends = by_role(record.endpoints)
-    start = Role.LAN if way.path == Path.NORTH_SOUTH else Role.CLIENT
+    starts = {Path.NORTH_SOUTH.value: Role.LAN, Path.OUTSIDE.value: Role.MACHINE}
+    start = starts.get(way.path, Role.CLIENT)
     return [
         (role.value, [(link.name, link) for link in ends[role].links])
         for role in (start, Role.SERVER)

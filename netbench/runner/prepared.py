@@ -8,6 +8,7 @@ from typing import Final
 
 from netbench.engines.base import Process, Signal
 from netbench.errors import ENGINE_FAILURES, ProbeError
+from netbench.facts.pair import NamespaceSet
 from netbench.plan import Step
 from netbench.probes import ControlPlane, NameLookup, Replacement, Sliced, ToolProbe
 from netbench.record import Completed, Failure, Pins, Skip
@@ -68,7 +69,12 @@ class Prepared:
         """What runs at both ends: the clients, and their servers."""
         clients = tuple(part.client for part in self.parts if part.client is not None)
         servers = tuple(part.server for part in self.parts)
-        return TrialEnd(self.call.client, clients), TrialEnd(self.live.server, servers)
+        return TrialEnd(self.call.client, clients), TrialEnd(self.call.server, servers)
+
+    @property
+    def listens(self) -> NamespaceSet:
+        """What reads the namespaces that the server is in."""
+        return self.live.space_of(self.call.server)
 
     def pins(self) -> Pins:
         """Return the CPUs that were asked for, and those that the tools have."""

@@ -41,20 +41,21 @@ from netbench.record.checks import impossible
 from netbench.runner.machine import SHORTEST, Facts, MachineMeter
 from netbench.runner.prepared import EVIDENCE, Prepared, TrialFailed
 from netbench.sentinel import Sentinel, method_for
-from netbench.spec import Cpus, Path, Placement, Role
+from netbench.spec import MACHINE_PATHS, Cpus, Path, Placement, Role
 from netbench.system.files import text
 from netbench.topology.paths import trimmed
 from netbench.topology.proof import prove
 from netbench.units import SECONDS
 from netbench.watch import ConnectionWatch
 from netbench.watch.ports import DatagramWatch, PortWatch, PublishedWatch, together
+from netbench.watch.rootless import UserNetworkWatch
 
 _BITS: Final = 8
 _LOOKS: Final = 2  # at broken promises: others' links come and go while the host is read
 _UNPINNED: Final = Pins(None, None, None, None)
 _NO_WINDOW: Final = SentinelWindow("none", None, None, "it never ran")
 SaveRaw = Callable[[int, Role, str, int], str]  # stores a record's output; returns its path
-Watch = PublishedWatch | ConnectionWatch
+Watch = PublishedWatch | ConnectionWatch | UserNetworkWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,8 @@ class Recording:
         """Begin to watch how a published port is served, and what many connections leave behind."""
         watches: list[Watch] = []
         pair, probe = prepared.live.pair, prepared.probe
+        crossed = self.step.cell.path in MACHINE_PATHS
+        outside = crossed and prepared.live.facts.outside is not None
         for one in prepared.own if prepared.call.published is not None else ():
             kind = PortWatch if "tcp" in probe.protocols else DatagramWatch
             address, port, _ = one.goal
@@ -159,10 +162,13 @@ class Recording:
                 continue  # routed to the server itself, which datagrams show by the path alone
             target = SocketAddress(str(ip_address(address)), port)
             also = () if one.second is None else (one.second,)
-            watches.append(kind(pair.host, pair.server, target, one.port, also))
+            watches.append(kind(pair.host, pair.server, target, one.port, also, outside=outside))
+        if pair.machine is not None and outside:
+            watches.append(UserNetworkWatch(pair.machine))
         if "connections" in probe.metrics:
-            outside = pair.lan if self.step.cell.path is Path.NORTH_SOUTH else None
-            watches.append(ConnectionWatch(outside or pair.client, pair.server, pair.host))
+            callers = {Path.NORTH_SOUTH: pair.lan, Path.OUTSIDE: pair.machine}
+            client = callers.get(self.step.cell.path) or pair.client
+            watches.append(ConnectionWatch(client, prepared.listens, pair.host))
         for watch in watches:
             watch.start()
         self.watches = tuple(watches)

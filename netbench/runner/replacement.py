@@ -17,7 +17,7 @@ from netbench.probes import Attempt, Replacement
 from netbench.record import Completed, Failure, Outcome, Record, SentinelWindow, Skip
 from netbench.runner.prepared import TrialFailed, said, see_it_can
 from netbench.runner.recording import Recording, failure_of
-from netbench.spec import Attach, Path, Port, Role
+from netbench.spec import MACHINE_PATHS, Attach, Path, Port, Role
 from netbench.system.files import text
 from netbench.topology.pairs import Creations, stems
 from netbench.topology.paths import Call, FixedPorts, call_of, namespaces_of
@@ -69,6 +69,8 @@ class _Trial:
         recipe, path = self.driver.recipe, self.recording.step.cell.path
         if path is not Path.NORTH_SOUTH and Attach.PEER in (recipe.client, recipe.server):
             raise TrialFailed(Skip("the client is in the server's namespace, and goes with it"))
+        if path in MACHINE_PATHS:
+            raise TrialFailed(Skip("the probe's client is a container, or on the emulated LAN"))
         self._choose_port()
         if recipe.network is not None:
             self.network = self.made.network(self.stem, recipe.network)

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec.structs import replace as changed
 
-from netbench.drivers import ESP, Hop
+from netbench.drivers import ESP, FIREWALL, Hop
 from netbench.errors import EngineError, FactError
 from netbench.facts.procfs import at_work
 from netbench.probes import Count, Session, Window
@@ -18,6 +18,7 @@ from netbench.runner.recording import Recording, congestion, failure_of, priced
 from netbench.spec import Role
 from netbench.watch import Bytes, LinkBytes, passive_opens
 from netbench.watch.ports import PublishedWatch
+from netbench.watch.rootless import UserNetworkWatch
 
 SETTLE: Final = 0.02  # seconds at the start of a slice that do not count: caches, windows, wake-ups
 _DRAIN: Final = 0.003  # seconds after the hold of a stream in which what had been sent arrives
@@ -69,7 +70,7 @@ class LiveSession:
         counted = (
             (hop.role, hop.link.name)
             for hop in self.hops
-            if hop.counted != "none" and hop.link.kind != ESP
+            if hop.counted != "none" and hop.link.name not in (ESP, FIREWALL)
         )
         self.links = LinkBytes(prepared.live.pair, counted)
         self.usage = self.recording.recorder.meter.windows(prepared.ends)
@@ -128,7 +129,7 @@ class LiveSession:
         if server is not None:
             yield server
         for watch in self.recording.watches:
-            if isinstance(watch, PublishedWatch):
+            if isinstance(watch, PublishedWatch | UserNetworkWatch):
                 yield from watch.carriers
 
     def _count(self) -> Count | None:
@@ -136,7 +137,7 @@ class LiveSession:
         counting = self.prepared.load or self.prepared
         if self.prepared.probe.counted == "connections":
             began = self.clock.now()
-            opened = passive_opens(self.prepared.live.pair.server)
+            opened = passive_opens(self.prepared.listens)
             return Count((began + self.clock.now()) / 2, opened)
         if self.prepared.probe.counted == "nothing":
             return None

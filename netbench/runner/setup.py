@@ -11,6 +11,7 @@ from typing import Final, Literal, TypeVar
 from netbench.engines.base import Endpoint, Engine, Process, Published
 from netbench.errors import EngineError
 from netbench.facts.base import ports_in_use
+from netbench.facts.pair import NamespaceSet
 from netbench.facts.procfs import BOUND, ESTABLISHED, LISTEN
 from netbench.plan import Plan, Step
 from netbench.probes import Sliced, ToolProbe
@@ -69,7 +70,7 @@ class TrialSetup:
         second = self._second_port(live, call) if probe.second_port else None
         port, outside = self._free_port(live, call, probe.protocols)
         argv = probe.server_argv(call.bind, port)
-        server = self._start("server", live.server, argv, cpus.server)
+        server = self._start("server", call.server, argv, cpus.server)
         control = live.driver.recipe.congestion_control or self.plan.cc
         goal = call.target, outside, control
         prepared = kind(live, step, probe, cpus, call, port, goal, server, second)
@@ -208,11 +209,12 @@ class TrialSetup:
         self, live: LivePair, call: Call, protocols: tuple[Protocol, ...]
     ) -> tuple[int, int]:
         """Return the port of the server and that of its client; `EngineError` if none is free."""
-        used = _in_use(live, protocols, None)
+        where = live.space_of(call.server)
+        used = _in_use(where, protocols, None)
         if call.published is None:
             port = next(port for port in self._ports if port not in used)
             return port, port
-        busy = _in_use(live, protocols, LISTEN)
+        busy = _in_use(where, protocols, LISTEN)
         usual = [one for one in call.published if not one.port.fixed]
         with self._lock:
             around = self._around.setdefault(live.server.id, itertools.cycle(usual))
@@ -230,17 +232,16 @@ class TrialSetup:
 
 
 def _in_use(
-    live: LivePair, protocols: tuple[Protocol, ...], tcp_state: str | None
+    server: NamespaceSet, protocols: tuple[Protocol, ...], tcp_state: str | None
 ) -> frozenset[int]:
     """Return the server's ports that TCP sockets of one state, or of any, or UDP's hold."""
-    server = live.pair.server
     return frozenset[int]().union(
         *(ports_in_use(server, tcp_state if name == "tcp" else None, name) for name in protocols)
     )
 
 
 def _has(prepared: Prepared, state: str, protocol: Protocol) -> bool:
-    return prepared.port in ports_in_use(prepared.live.pair.server, state, protocol)
+    return prepared.port in ports_in_use(prepared.listens, state, protocol)
 
 
 def seen_while_alive(process: Process, seen: Callable[[], bool]) -> bool:

@@ -10,12 +10,22 @@ from functools import partial
 from typing import Final, Self, TypeVar
 
 from netbench.drivers import Driver
-from netbench.engines.base import Endpoint, Engine, Lan, Network
+from netbench.engines.base import Endpoint, Engine, Lan, Network, OwnMachine
 from netbench.errors import ENGINE_FAILURES, EngineError, FactError, Unsupported
 from netbench.facts.base import Reader
-from netbench.facts.pair import FarClient, Pair
+from netbench.facts.pair import FarClient, NamespaceSet, Pair
 from netbench.record import PairFacts, PromiseCheck
-from netbench.spec import Arm, Attach, NetworkSpec, Path, Port, Protocol, Recipe, Role
+from netbench.spec import (
+    MACHINE_PATHS,
+    Arm,
+    Attach,
+    NetworkSpec,
+    Path,
+    Port,
+    Protocol,
+    Recipe,
+    Role,
+)
 from netbench.system.interrupts import Pool, deferred_signals
 from netbench.topology.paths import (
     LOOPBACK,
@@ -43,10 +53,16 @@ class Made:
     server: Endpoint
     network: Network | None
     lan: Lan | None  # the wire of the emulated LAN that this pair uses
+    machine: OwnMachine | None = field(default=None, kw_only=True)  # where a path is from or to it
+
+    def host(self, engine: Engine) -> Endpoint:
+        """Return where the server's network is made: the engine's host, or one of its own."""
+        own = self.network.host if self.network else None
+        return own or engine.nodes[self.server.node].host_for(self.driver.recipe.server)
 
     def pair_of(self, engine: Engine) -> Pair:
         """Return everything that is to be read."""
-        host = engine.nodes[self.server.node].host()
+        host = self.host(engine)
         sandbox = self.network.sandbox if self.network else None
         outside = replace(self.lan.client, role=Role.LAN) if self.lan else None
         return Pair(
@@ -61,6 +77,8 @@ class Made:
             ),
             uplink=self.lan.link if self.lan else self.server.uplink,
             far=self._far(engine),
+            machine=namespaces_of(engine, self.machine.endpoint) if self.machine else None,
+            entry=self.machine.entry if self.machine else None,
         )
 
     def _far(self, engine: Engine) -> FarClient | None:
@@ -91,7 +109,11 @@ class LivePair(Made):
 
     def call(self, path: Path) -> Call:
         """Return who connects to what on one path; errors as `call_of`."""
-        return call_of(self.driver, path, self.client, self.server, self.lan)
+        return call_of(self.driver, path, self.client, self.server, self.lan, machine=self.machine)
+
+    def space_of(self, endpoint: Endpoint) -> NamespaceSet:
+        """Return what reads one of its ends."""
+        return next(one for one in self.pair.subjects if one.role is endpoint.role)
 
     @property
     def promises(self) -> tuple[PromiseCheck, ...]:
@@ -111,7 +133,15 @@ def read_pairs(engine: Engine, reader: Reader, made: Sequence[Made]) -> list[Liv
         facts
         if isinstance(facts, FactError)
         else LivePair(
-            one.arm, one.driver, one.client, one.server, one.network, one.lan, pair, facts
+            one.arm,
+            one.driver,
+            one.client,
+            one.server,
+            one.network,
+            one.lan,
+            pair,
+            facts,
+            machine=one.machine,
         )
         for one, pair, facts in zip(made, pairs, reader.read(pairs), strict=True)
     ]
@@ -288,6 +318,7 @@ class LiveBlock:
         outer = self.engine.lan() if {*self.paths} & {*OUTER} else None
         network = creations.network(stem, recipe.network) if recipe.network else None
         here = [path for path in self.paths if self.engine.unsupported(recipe, path) is None]
+        machine = self.engine.machine() if {*here} & {*MACHINE_PATHS} else None
         ports = ports_for(driver, here, self.ports, self.protocols, self._fixed.take)
         server = creations.endpoint(
             f"{stem}-s", Role.SERVER, recipe, network, cpus=self.cpus, publish=ports
@@ -296,7 +327,7 @@ class LiveBlock:
             f"{stem}-c", Role.CLIENT, recipe, network, peer=server, cpus=self.cpus
         )
         lan = network.lan if network and network.lan else outer
-        return Made(arm, driver, client, server, network, lan)
+        return Made(arm, driver, client, server, network, lan, machine=machine)
 
     def _read(self, made: list[Made]) -> dict[Arm, LivePair | NotUp]:
         """Read the facts of all pairs and judge their promises."""

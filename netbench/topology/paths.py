@@ -8,14 +8,24 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from netbench.drivers import Driver, Hop, PathClaim
-from netbench.engines.base import Endpoint, Engine, Lan, Published
+from netbench.engines.base import Endpoint, Engine, Lan, OwnMachine, Published
 from netbench.errors import EngineError, FactError
 from netbench.facts.base import Reader, ports_in_use
 from netbench.facts.inside import InsideReader
 from netbench.facts.pair import NamespaceSet
-from netbench.record import EndpointFacts, LinkCounters, PairFacts
+from netbench.record import EndpointFacts, LinkCounters, PairFacts, RuleCounters
 from netbench.sentinel import BothSentinels, InsideSentinel, Sentinel
-from netbench.spec import FIXED_PORTS, PUBLISHED_PORTS, Family, Path, Port, Protocol, Role, Via
+from netbench.spec import (
+    FIXED_PORTS,
+    MACHINE_PATHS,
+    PUBLISHED_PORTS,
+    Family,
+    Path,
+    Port,
+    Protocol,
+    Role,
+    Via,
+)
 from netbench.system.files import text
 from netbench.system.setns import may_enter
 
@@ -32,6 +42,7 @@ class Call:
     """A path as the two tools see it."""
 
     client: Endpoint
+    server: Endpoint
     bind: str  # address the server listens on
     target: str  # address the client connects to
     published: tuple[Published, ...] | None  # ports that lead to the server, None if any port does
@@ -87,33 +98,46 @@ def own_address(endpoint: Endpoint, family: Family) -> str | None:
 
 
 def call_of(
-    driver: Driver, path: Path, client: Endpoint, server: Endpoint, lan: Lan | None
+    driver: Driver,
+    path: Path,
+    client: Endpoint,
+    server: Endpoint,
+    lan: Lan | None,
+    *,
+    machine: OwnMachine | None = None,
 ) -> Call:
     """Return who connects to what; raises `EngineError` if closed, or an address is missing."""
     way, family = driver.ways[path], driver.recipe.family
     if not isinstance(way, PathClaim):
         raise EngineError(f"{driver.name} has no path {path}: {way.reason}")
-    caller = client
+    caller, answerer = client, server
     outer = None
     if path is Path.ACROSS:
         outer = server.outside
+    elif path in MACHINE_PATHS:
+        if machine is None:
+            raise EngineError(f"{driver.name}: there is no machine for the path {path}")
+        outer = machine.published
+        caller = machine.endpoint if path is Path.OUTSIDE else client
+        answerer = machine.endpoint if path is Path.TO_OUTSIDE else server
     elif lan is not None:
         caller = lan.client if path is Path.NORTH_SOUTH else client
         outer = lan.host if family == Family.V4 else lan.host6
     elif path is Path.NORTH_SOUTH or way.via in {Via.HOST, Via.PUBLISHED}:
         raise EngineError(f"{driver.name}: there is no emulated LAN for the path {path}")
-    own = own_address(server, family)
+    own, there = own_address(server, family), own_address(answerer, family)
     bind, target = {
         Via.LOOPBACK: (LOOPBACK[family], LOOPBACK[family]),
         Via.ADDRESS: (own, own),
         Via.HOST: (outer, outer),
         Via.PUBLISHED: (ANY[family], outer),
         Via.ROUTED: (own, own),
+        Via.MACHINE: (there, there),
     }[way.via]
     if bind is None or target is None:
         raise EngineError(f"{driver.name}: there is no IPv{family} address to connect to")
     published = server.published if way.via.publishes else None
-    return Call(caller, bind, target, published)
+    return Call(caller, answerer, bind, target, published)
 
 
 def choose_reader(engine: Engine) -> Reader:
@@ -174,10 +198,12 @@ def namespaces_of(engine: Engine, endpoint: Endpoint) -> NamespaceSet:
         return end
 
     def esp() -> LinkCounters:
-        try:
+        with _counting(f"ESP on the {endpoint.role}"):
             return part.esp()
-        except EngineError as exc:
-            raise FactError(f"ESP on the {endpoint.role}: {exc}") from exc
+
+    def rules(bridge: str) -> RuleCounters:
+        with _counting(f"firewall rules of the {endpoint.role}"):
+            return part.rules(endpoint, bridge)
 
     return NamespaceSet(
         role=endpoint.role,
@@ -190,7 +216,16 @@ def namespaces_of(engine: Engine, endpoint: Endpoint) -> NamespaceSet:
         follow=follow,
         node=endpoint.node,
         esp=esp,
+        rules=rules,
     )
+
+
+@contextmanager
+def _counting(what: str) -> Iterator[None]:
+    try:
+        yield
+    except EngineError as exc:
+        raise FactError(f"{what}: {exc}") from exc
 
 
 def trimmed(facts: PairFacts, hops: tuple[Hop, ...]) -> tuple[EndpointFacts, ...]:
@@ -199,7 +234,7 @@ def trimmed(facts: PairFacts, hops: tuple[Hop, ...]) -> tuple[EndpointFacts, ...
 
     def short(end: EndpointFacts) -> EndpointFacts:
         links = end.links
-        if len(links) > _FEW or end.role in (Role.HOST, Role.CLIENT_HOST):
+        if len(links) > _FEW or end.role in (Role.HOST, Role.CLIENT_HOST, Role.MACHINE):
             links = tuple(link for link in links if link.name in used)
         kept = {link.name for link in links}
         return replace(

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from netbench.drivers import Driver, Hop
 from netbench.facts.base import Heard
 from netbench.record import EndpointFacts, HopProof, PairFacts, PathProof, Route, Slice
-from netbench.spec import Path
+from netbench.spec import Path, Role
 
 _SOME = 5  # changes of one link that a proof names
 _BUFFERED = 16 * 1024**2  # bytes that a client's receive buffers hold; TCP's grow to 6 MB each
@@ -32,14 +32,15 @@ def prove(
     `required` and `returned` are the payload bytes that server and client counted.
     """
     before, after = facts
-    caller = (path is Path.NORTH_SOUTH and after.lan) or after.client
+    callers = {Path.NORTH_SOUTH: after.lan, Path.OUTSIDE: after.machine}
+    caller = callers.get(path) or after.client
     now = driver.hops(path, after)
     hops, problems = _compare(driver.hops(path, before), now, (required, returned))
     if not now:
         problems = ["links of the claimed path are missing"]
     problems += _passing(driver.hops(path, before), heard)
     hops = [_in_slices(hop, at, slices) for at, hop in enumerate(hops)]
-    problems += [problem for one in slices for problem in _short_slice(hops, one)]
+    problems += [p for one in slices for p in _short_slice(hops, one, kept=_kept(now))]
     return PathProof(
         held=not problems,
         required=required,
@@ -80,14 +81,18 @@ def _compare(
 
 
 def _short(
-    name: str, moved: int | None, back: int | None, payload: tuple[int, int], at_least: str = ""
+    name: str,
+    moved: int | None,
+    back: int | None,
+    payload: tuple[int, int],
+    at_least: tuple[str, str] = ("", ""),
 ) -> Iterator[str]:
     """Yield the directions in which a link moved less than server and client received."""
     received, returned = payload
     if moved is not None and moved < received:
-        yield f"{name} moved {moved} bytes, the receiver got {received}"
+        yield f"{name} moved {moved} bytes, the receiver got {at_least[0]}{received}"
     if back is not None and back < returned:
-        yield f"{name} moved {back} bytes back, the client got {at_least}{returned}"
+        yield f"{name} moved {back} bytes back, the client got {at_least[1]}{returned}"
 
 
 def _in_slices(hop: HopProof, at: int, slices: Sequence[Slice]) -> HopProof:
@@ -100,13 +105,26 @@ def _in_slices(hop: HopProof, at: int, slices: Sequence[Slice]) -> HopProof:
     return replace(hop, moved=sum(moved), back=sum(back)) if moved else hop
 
 
-def _short_slice(hops: Sequence[HopProof], one: Slice) -> Iterator[str]:
+def _kept(hops: Sequence[Hop]) -> bool:
+    """Tell whether a user-mode network lies on the path, which passes on what it has when it can.
+
+    What it had got before a slice then comes in with that slice: of what is received, as of what
+    comes back, so much is not counted on every link.
+    """
+    return any(hop.role is Role.MACHINE for hop in hops)
+
+
+def _short_slice(hops: Sequence[HopProof], one: Slice, *, kept: bool) -> Iterator[str]:
     """Yield links that moved less in a slice than received, but for a full receive buffer."""
-    payload = one.received, one.returned - min(_BUFFERED, one.returned // 2)
+    received, returned = (
+        count - min(_BUFFERED, count // 2) if buffered else count
+        for count, buffered in ((one.received, kept), (one.returned, True))
+    )
+    payload = received, returned
     for at, hop in enumerate(hops):
         name = f"round {one.round}: {hop.namespace} {hop.link}"
         moved, back = (way[at] if at < len(way) else None for way in (one.moved, one.back))
-        yield from _short(name, moved, back, payload, "at least ")
+        yield from _short(name, moved, back, payload, ("at least " if kept else "", "at least "))
 
 
 def _hop(before: Hop, after: Hop) -> HopProof:

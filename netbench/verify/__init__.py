@@ -106,7 +106,7 @@ def _look(
         if live.lan is None:
             missing[ReachPlace.LAN] = no_lan or "there is no emulated LAN"
         ports = choose_ports(live, ports_in_host(engine))
-        places = ReachScene(live, engine.host(), other, ports, missing, no_ipv6)
+        places = ReachScene(live, live.host(engine), other, ports, missing, no_ipv6)
         with echo_servers(engine, places):
             rows = measure(engine, places, _way_in(engine, live.driver.recipe))
         mtus = path_mtus(engine, live)

@@ -22,7 +22,9 @@ from netbench.verify.places import PROTOCOLS, SOURCES, ReachScene
 _WITHIN: Final = 20.0  # seconds until all listen, and no IPv6 address is tentative
 _POLL: Final = 0.02
 _LIMIT: Final = 300.0  # seconds after which a server ends by itself
-_IDLE: Final = 40  # seconds after which the server's share of a connection ends
+_IDLE: Final = 40
+"""Seconds that a server gives to what answers, also after all has come from the client: by itself
+socat gives 0.5 s, in which a busy machine starts no shell."""
 _ECHO: Final = r"EXEC:sh -c \"set -f; read word; echo $word $SOCAT_PEERADDR\""
 """What answers a connect: its word, and the client's address as the server sees it."""
 _SOCKETS: Final = ("tcp", "tcp6", "udp", "udp6")
@@ -60,7 +62,7 @@ class Socket:
         elif self.six:
             options.append("ipv6-v6only=0")
         listen = f"{self.protocol.upper()}{6 if self.six else 4}-{kind}:{self.port}"
-        return ("socat", f"-T{_IDLE}", ",".join([listen, *options]), _ECHO)
+        return ("socat", f"-t{_IDLE}", f"-T{_IDLE}", ",".join([listen, *options]), _ECHO)
 
 
 def sockets(places: ReachScene, place: ReachPlace) -> tuple[Socket, ...]:

@@ -132,8 +132,11 @@ def _sockets(seen: PortReading) -> _Opinion:
         return frozenset({"straight"}), f"{theirs}, which is what the client connected to"
     if isinstance(seen.at_host, str):
         return _NONE, f"{theirs}; the host's sockets were not read: {seen.at_host}"
-    if seen.at_host:
-        return frozenset({"proxy"}), f"{theirs}, the host itself {_quoted(seen.at_host)}"
+    if within := all(one.remote.address == one.local.address for one in seen.at_server):
+        theirs += ", made by a process in its own namespace"
+    if seen.at_host or within:
+        of_host = f", the host itself {_quoted(seen.at_host)}" if seen.at_host else ""
+        return frozenset({"proxy"}), f"{theirs}{of_host}"
     return frozenset({"nat"}), f"{theirs}, the host no socket of {seen.target}"
 
 

@@ -62,6 +62,9 @@ class PublishedWatch(ABC):
     target: SocketAddress  # of the host, that the client connects to
     port: int  # that the server listens on
     fixed: tuple[int, ...] = ()  # of the same server, with the same number outside
+    outside: bool = False
+    """Whether the client is outside of the host: a port driver connects to an address of its own
+    choice there, at the same number."""
     proxies: tuple[Proxy, ...] = ()
 
     def start(self) -> None:
@@ -115,8 +118,8 @@ class PublishedWatch(ABC):
             if (
                 said.get("-proto") == self.protocol
                 and (said.get("-host-port"), said.get("-container-port")) in served
-                and said.get("-host-ip") in (self.target.address, *_ANYWHERE)
-                and _may_be_in(pid, self.host)
+                and (self.outside or said.get("-host-ip") in (self.target.address, *_ANYWHERE))
+                and may_be_in(pid, self.host)
             ):
                 ticks = cpu_ticks(pid, files)
                 if ticks is not None:
@@ -134,7 +137,8 @@ class DatagramWatch(PublishedWatch):
     def _judged(self, proxy: float | Absent) -> tuple[FactValue, str]:
         via: FactValue
         if isinstance(proxy, Absent):
-            via = proxy if self.proxies or not self.host.seen else "nat"
+            unseen = self.proxies or self.outside or not self.host.seen
+            via = proxy if unseen else "nat"
             evidence = proxy.reason
         else:
             via = "proxy" if proxy >= WORKED else "nat"
@@ -161,6 +165,8 @@ class PortWatch(PublishedWatch):
                 break
             time.sleep(_AGAIN)
         reading.at_host = _tried(self._ending_at_host)
+        if self.outside and reading.at_host and not isinstance(reading.at_host, str):
+            reading.target = reading.at_host[0].local
         if self.host.here:
             seen = self._seen()
             reading.tracked = _tried(lambda: in_netns(self.host.where, lambda: look_up(seen)))
@@ -169,7 +175,7 @@ class PortWatch(PublishedWatch):
         reading = self._reading
         if isinstance(reading.tracked, str):
             reading.tracked = _tried(self._table)
-        reading.tracked = _of(reading.tracked, self.target, self._seen())
+        reading.tracked = _of(reading.tracked, reading.target, self._seen())
         reading.proxy = proxy.reason if isinstance(proxy, Absent) else proxy
         return judge(reading)
 
@@ -184,7 +190,7 @@ class PortWatch(PublishedWatch):
 
     def _ending_at_host(self) -> tuple[Connection, ...]:
         all_of_them = self._connections(self.host, self.target.port)
-        return tuple(one for one in all_of_them if one.local == self.target)
+        return tuple(one for one in all_of_them if self.outside or one.local == self.target)
 
     def _connections(self, subject: NamespaceSet, port: int) -> tuple[Connection, ...]:
         """Return established connections of a local port; each file costs the kernel some 3 ms."""
@@ -229,8 +235,8 @@ def together(ports: Sequence[PortFacts]) -> PortFacts:
     )
 
 
-def _may_be_in(pid: int, host: NamespaceSet) -> bool:
-    """Tell whether a process is in the host's network namespace, as far as we may see that."""
+def may_be_in(pid: int, host: NamespaceSet) -> bool:
+    """Tell whether a process is in a network namespace, as far as we may see that."""
     if not host.here:
         return True
     try:

@@ -19,7 +19,7 @@ from netbench.facts.host import FILES, firewall_facts, host_facts
 from netbench.facts.pair import Pair
 from netbench.facts.procfs import read_local
 from netbench.facts.registry import PEER
-from netbench.record import Absent, EndpointFacts, FactValue, Link, PairFacts, Redaction
+from netbench.record import PAIRED, Absent, EndpointFacts, FactValue, Link, PairFacts, Redaction
 from netbench.record.redaction import NO_HOST, NO_USER, telling
 from netbench.spec import Role
 from netbench.system.files import text
@@ -39,7 +39,7 @@ _ENGINES: Final = re.compile(
     r"docker0|docker_gwbridge|br-[0-9a-f]{12}|podman[0-9]+|cni-podman[0-9]+"
 )
 """Bridges that engines make for their own networks."""
-_MADE: Final = ("veth", "bridge", "dummy", "vxlan", "macvlan", "ipvlan")
+_MADE: Final = (*PAIRED, "bridge", "dummy", "vxlan", "macvlan", "ipvlan")
 """Kinds of link whose MAC address the kernel draws."""
 _URL: Final = re.compile(r"[a-z]+://[^\s()]+")
 _USERS: Final = ("USER", "LOGNAME", "SUDO_USER")
@@ -103,7 +103,7 @@ def identity(engine: Engine) -> Redaction:
     names: dict[str, str] = {}
     for part in engine.nodes.values():
         host, found = _identity(part)
-        hosts.append(host)
+        hosts += [host, *_machine(part)]
         names |= found
     return Redaction(names, addressed(*hosts))
 
@@ -118,6 +118,13 @@ def _identity(engine: Engine) -> tuple[EndpointFacts, Mapping[str, str]]:
         users.append(getuser())
     users += (os.environ.get(name, "") for name in _USERS)
     return host, named(hosts, users)
+
+
+def _machine(engine: Engine) -> Iterator[EndpointFacts]:
+    """Yield what netbench's own network namespace has, where a rootless engine's host is apart."""
+    if engine.local and engine.name == "docker" and engine.facts()["engine.rootless"] is True:
+        here = Endpoint("machine", "this machine", Role.MACHINE, os.getpid(), None, None)
+        yield facts_of(engine, here).server
 
 
 def reached(why: str) -> tuple[list[str], list[str]]:

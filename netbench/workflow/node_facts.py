@@ -33,7 +33,7 @@ def wire_mtu(engine: Engine) -> tuple[int | Absent, str]:
     assert isinstance(engine, TwoNodes)  # noqa: S101 -- no other engine has two machines
     there, here = engine.host_of(Node.PEER), engine.host_of(Node.FIRST)
     address = engine.addresses()[Node.PEER]
-    call = Call(here, address, address, None)
+    call = Call(here, there, address, address, None)
     try:
         with answering(engine, there, call) as port:
             size, said = largest(_MOST, lambda size: passes(engine, call, port, size))

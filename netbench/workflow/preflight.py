@@ -12,7 +12,7 @@ from netbench.drivers import Driver
 from netbench.engines.base import NO_OPTIONS, Endpoint, Engine, EngineOptions
 from netbench.errors import ENGINE_FAILURES, ConfigurationError, EngineError, EngineUnavailable
 from netbench.plan import Plan
-from netbench.record import EndpointFacts, FactValue, Link, Redaction
+from netbench.record import PAIRED, EndpointFacts, FactValue, Link, Redaction
 from netbench.spec import CpuTopology, Node, Path
 from netbench.system.interrupts import deferred_signals
 from netbench.topology.pairs import OUTER, LiveBlock, LivePair
@@ -20,7 +20,7 @@ from netbench.workflow.host_facts import facts_of, identity, read_host_facts
 from netbench.workflow.options import Observer, RunOptions
 
 _CHILDREN: Final = ("macvlan", "macvtap", "ipvlan", "ipvtap")  # themselves children of a link
-_NOT_PROPOSED: Final = (*_CHILDREN, "bridge", "veth", "vxlan", "tun", "dummy", "wireguard")
+_NOT_PROPOSED: Final = (*_CHILDREN, *PAIRED, "bridge", "vxlan", "tun", "dummy", "wireguard")
 """Kinds of link that hardly lead to the network that was meant."""
 _DEFAULTS: Final = ("default", "::/0")
 _WHY: Final = (

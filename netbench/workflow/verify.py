@@ -28,7 +28,7 @@ from netbench.engines.choose import open_engine
 from netbench.errors import ENGINE_FAILURES, ConfigurationError, EngineError, EngineUnavailable
 from netbench.plan import parse_drivers
 from netbench.plan.drivers import third_party_problems
-from netbench.spec import Arm, Path
+from netbench.spec import MACHINE_PATHS, Arm, Path
 from netbench.topology.pairs import LiveBlock, LivePair, NotUp
 from netbench.topology.paths import choose_reader
 from netbench.verify import NotVerified, Verified, verify_driver
@@ -80,7 +80,8 @@ def inspect_driver(
             for hop in driver.hops(path, facts)
         ]
         for path in Path
-        if path is not Path.ACROSS  # an engine has one machine
+        # An engine has one machine, and netbench's own namespace is not read here.
+        if path not in (Path.ACROSS, *MACHINE_PATHS)
     }
     return InspectDocument(
         schema=1,

@@ -22,7 +22,7 @@ from netbench.engines.docker.exec import runs
 from netbench.engines.docker.image import collect, find_tools
 from netbench.errors import EngineError, EngineLost, EngineUnavailable
 from netbench.record import NAMESPACE_KINDS
-from netbench.spec import Attach, NetworkSpec, Recipe, Role
+from netbench.spec import MACHINE_PATHS, Attach, NetworkSpec, Recipe, Role
 from netbench.spec import Path as SpecPath
 from netbench.system.files import LocalFiles
 
@@ -284,7 +284,11 @@ def test_what_the_engine_has_not_is_unsupported(engine: DockerEngine) -> None:
     weave = Recipe(Attach.NETWORK, Attach.NETWORK, NetworkSpec("weave"))
 
     assert "--peer-context" in (engine.unsupported(bridge, SpecPath.ACROSS) or "")
-    for path in (one for one in SpecPath if one is not SpecPath.ACROSS):
+    for path in MACHINE_PATHS:
+        why = engine.unsupported(bridge, path) or ""
+        assert "netbench is not in the network namespace of the engine's host" in why
+        assert "no network driver weave" in (engine.unsupported(weave, path) or "")
+    for path in (SpecPath.EAST_WEST, SpecPath.NORTH_SOUTH, SpecPath.HAIRPIN):
         assert engine.unsupported(bridge, path) is None
         assert engine.unsupported(Recipe(Attach.DEFAULT, Attach.DEFAULT), path) is None
         assert "no network driver weave" in (engine.unsupported(weave, path) or "")

@@ -50,7 +50,9 @@ def assert_promises_hold(engine: DockerEngine, driver: Driver) -> None:
     assert block.left == []
 
 
-@pytest.mark.parametrize("name", [name for name in DRIVERS if not name.startswith("ipvlan")])
+@pytest.mark.parametrize(
+    "name", [name for name in DRIVERS if not name.startswith(("ipvlan", "netkit"))]
+)
 def test_every_driver_keeps_its_promises(engine: DockerEngine, lab: Lab, name: str) -> None:
     engine.lan()
     before = links(lab)
@@ -78,6 +80,15 @@ def swarms_own(lab: Lab) -> set[str]:
 )
 def test_every_variant_keeps_its_promises(engine: DockerEngine, name: str) -> None:
     assert_promises_hold(engine, driver_named(name))
+
+
+@pytest.mark.parametrize("name", ["netkit", "bridge:user@rules=none", "bridge:user@rules=nftables"])
+def test_what_is_of_the_netns_engine_is_refused_by_name(engine: DockerEngine, name: str) -> None:
+    reason = engine.unsupported(driver_named(name).recipe, Path.EAST_WEST)
+
+    assert reason
+    assert "for the netns engine" in reason
+    assert "--engine netns" in reason
 
 
 @pytest.mark.parametrize("mode", ["l2", "l3", "l3s"])

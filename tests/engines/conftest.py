@@ -42,6 +42,22 @@ def rootless() -> Iterator[OtherEngine]:
     started.stop()
 
 
+@pytest.fixture
+def rootless_by_slirp4netns() -> Iterator[OtherEngine]:
+    """The same, whose published ports are passed on by its network, too."""
+    started = other_engines.rootless("slirp4netns")
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def rootless_podman() -> Iterator[OtherEngine]:
+    """Podman of an ordinary user."""
+    started = other_engines.rootless_podman()
+    yield started
+    started.stop()
+
+
 @pytest.fixture(scope="session")
 def podman() -> Iterator[OtherEngine]:
     """Podman as root, at its compatible socket."""

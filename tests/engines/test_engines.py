@@ -5,14 +5,17 @@ import signal
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.away import ENGINE, SOCKET_GROUP, SSH_PORT, TLS_PORT, Away
 from support.dockerd import Lab
-from support.outcomes import DRIVERS, PATHS, Ways, check, facts_of, measured
+from support.outcomes import DRIVERS, PATHS, Ways, check, facts_of, measured, ways
 from support.program import ONE_SECOND, Program, records, tool_processes, wait_for
+
+from netbench.spec import MACHINE_PATHS
 
 ROOT = Path(__file__).parent.parent.parent
 SSH = f"ssh://root@{ENGINE}:{SSH_PORT}"
@@ -58,6 +61,51 @@ def test_a_user_with_the_socket_alone_proves_the_same(
 
     assert found == local
     check("Docker Engine, as a member of the socket's group", "from inside", found)
+
+
+def between(program: Program, *drivers: str) -> Ways:
+    """Return what came of the paths between containers and the machine netbench runs on."""
+    asked = ("--drivers", ",".join(drivers), "--paths", ",".join(MACHINE_PATHS), "--blocks", "1")
+    done = program("run", "--engine", "docker", *asked, "--suite", program.suite())
+
+    assert "report: " in done.stdout, done.stderr
+    return ways(records(program.run_folder()))
+
+
+def test_the_host_of_roots_engine_is_the_machine_and_its_ports_are_reached_by_nat(
+    lab: Lab, tmp_path: Path
+) -> None:
+    program = lab.beside(Program(tmp_path))
+    found = between(program, "host", "bridge", "macvlan")
+
+    into = (("host", "bridge", "tx"), ("host", "veth", "tx"), ("server", "veth", "rx"))
+    assert found["bridge", "outside"] == into
+    out = (("client", "veth", "tx"), ("host", "veth", "rx"), ("host", "bridge", "rx"))
+    assert found["bridge", "to-outside"] == out
+    assert found["host", "outside"] == found["host", "to-outside"] == (("host", None, "tx"),)
+    assert "beside its own host by design" in str(found["macvlan", "outside"])
+    facts = [dict(map(tuple, one["facts"])) for one in records(program.run_folder())]
+    assert {f["trial.published_via"] for f in facts if "trial.published_via" in f} == {"nat"}
+    assert not [f for f in facts if "trial.user_network_cpu" in f]
+
+
+def test_an_engine_elsewhere_has_no_path_from_or_to_this_machine(
+    away: Away, keys: Path, lab: Lab, tmp_path: Path
+) -> None:
+    """Neither one on another machine, nor one whose host netbench is not in."""
+    tls = {"DOCKER_HOST": TLS, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(keys / "tls")}
+    remote = Program(tmp_path / "remote", before=away.spaces.at(tmp_path), environment=tls)
+    beside = Program(tmp_path / "beside", environment=lab.environment)
+    for program, words in (
+        (remote, "the engine's processes are not this machine's"),
+        (beside, "netbench is not in the network namespace of the engine's host"),
+    ):
+        program.folder.mkdir()
+        there = (*program.before, "env", f"--chdir={program.folder}")
+        found = between(replace(program, before=there), "bridge")
+
+        assert set(found) == {("bridge", path) for path in MACHINE_PATHS}
+        assert all(words in str(way) for way in found.values())
 
 
 @pytest.mark.parametrize("way", ["ssh", "tls"])

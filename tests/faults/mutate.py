@@ -90,7 +90,7 @@ MUTATIONS = (
     Mutation(
         "bytes of others prove a path",
         "netbench/topology/proof.py",
-        "    problems += [problem for one in slices for problem in _short_slice(hops, one)]\n",
+        "    problems += [p for one in slices for p in _short_slice(hops, one, kept=_kept(now))]\n",
         "",
         ("tests/unit/test_runner_sessions.py",),
     ),
@@ -365,7 +365,7 @@ MUTATIONS = (
     ),
     Mutation(
         "all that a flooding tool printed is kept",
-        "netbench/engines/netns/holder.py",
+        "netbench/engines/local_process.py",
         "most = KEPT_OF_FLOOD if flooded else MOST_OUTPUT",
         "most = MOST_OUTPUT",
         (f"{SYSTEM}::{BROKEN}[floods its output]",),

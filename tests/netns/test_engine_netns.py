@@ -21,6 +21,7 @@ from netbench.engines.base import Endpoint, EngineOptions
 from netbench.engines.choose import open_engine as choose_engine
 from netbench.engines.netns.engine import NetnsEngine
 from netbench.engines.netns.holder import NamespaceProcess
+from netbench.engines.netns.netkit import NEEDED
 from netbench.engines.owner import leftovers, remove_leftover, this_process
 from netbench.errors import ConfigurationError, EngineError, Unsupported
 from netbench.facts.inside import InsideReader
@@ -423,7 +424,8 @@ def test_what_the_kernel_has_is_found_by_trying_and_leaves_nothing(engine: Netns
     assert links(engine) == before
     for name, reason in found.items():
         family = name.partition(":")[0]
-        lacking = f"the kernel has no {family} (modprobe {family}): Operation not supported"
+        needed = NEEDED if family == "netkit" else f"modprobe {family}"
+        lacking = f"the kernel has no {family} ({needed}): Operation not supported"
         assert reason in (None, lacking)
     assert found["bridge"] is None
     assert found["host"] is None

@@ -7,13 +7,13 @@ from pathlib import Path as File
 import pytest
 from support.program import wait_for
 
-from netbench.drivers import DRIVERS, Closed, Driver, PathClaim
+from netbench.drivers import DRIVERS, FIREWALL, Closed, Driver, PathClaim
 from netbench.engines.netns.engine import NetnsEngine
 from netbench.facts.netlink import NetlinkReader
 from netbench.plan.drivers import driver_named
 from netbench.record import PairFacts, PathProof, Skip
 from netbench.runner.feasibility import prove_closed
-from netbench.spec import Arm, Path, Via
+from netbench.spec import MACHINE_PATHS, Arm, Path, Via
 from netbench.topology.pairs import LiveBlock, LivePair
 from netbench.topology.paths import Call
 from netbench.topology.proof import prove
@@ -28,7 +28,14 @@ VARIANTS = (
     *("bridge@published=nat", "bridge:user@published=proxy", "container@published=proxy"),
     *("bridge:user@family=6+published=proxy", "macvlan:bridge@mtu=9000", "overlay@mtu=1400"),
     *("macvlan:private@mtu=1280+family=6", "ipvlan:l3@mtu=9000"),
+    *("bridge:user@rules=iptables", "bridge:user@family=6+rules=nftables"),
+    *("bridge:user@published=proxy+rules=none", "bridge:user@published=proxy+rules=iptables"),
 )
+
+
+def skip_without_br_netfilter(engine: NetnsEngine) -> None:
+    if not engine.facts()["engine.bridge_nf_iptables"]:
+        pytest.skip("the kernel has no br_netfilter")
 
 
 def paired(engine: NetnsEngine, name: str) -> tuple[Arm, LiveBlock]:
@@ -38,6 +45,8 @@ def paired(engine: NetnsEngine, name: str) -> tuple[Arm, LiveBlock]:
     lacking = engine.unsupported(plain.recipe, Path.NORTH_SOUTH)
     if lacking:
         pytest.skip(lacking)
+    if "rules=" in name:
+        skip_without_br_netfilter(engine)
     assert engine.unsupported(driver.recipe, Path.NORTH_SOUTH) is None
     arm = Arm(driver.name)
     block = LiveBlock(
@@ -105,7 +114,8 @@ def test_open_paths_carry_and_closed_ones_do_not(engine: NetnsEngine, name: str)
     with block:
         pair = live_pair(block, arm)
         assert pair.broken == ()
-        here = {path: way for path, way in pair.driver.ways.items() if path is not Path.ACROSS}
+        elsewhere = (Path.ACROSS, *MACHINE_PATHS)
+        here = {path: way for path, way in pair.driver.ways.items() if path not in elsewhere}
         for path, way in here.items():
             if isinstance(way, PathClaim):
                 proof = carried(engine, pair, path)
@@ -114,6 +124,35 @@ def test_open_paths_carry_and_closed_ones_do_not(engine: NetnsEngine, name: str)
                 assert isinstance(way, Closed)
                 assert isinstance(prove_closed(engine, pair, way), Skip)
     assert block.left == []
+
+
+def test_rules_are_in_the_way_that_have_them_and_nowhere_else(engine: NetnsEngine) -> None:
+    """Three hosts at a time: each has the rules that were asked for, and they count."""
+    skip_without_br_netfilter(engine)
+    seen = []
+    for backend in ("none", "iptables", "nftables"):
+        driver = driver_named(f"bridge:user@rules={backend}")
+        arm = Arm(driver.name)
+        with LiveBlock(engine, NetlinkReader(), [(arm, driver)], prefix="p") as block:
+            pair = live_pair(block, arm)
+            proof = carried(engine, pair, Path.EAST_WEST)
+            assert pair.broken == ()
+            assert proof.held, proof
+            seen += [[(hop.kind, hop.moved >= BYTES) for hop in proof.hops if hop.link == FIREWALL]]
+            assert pair.facts.host.rules
+            assert bool(pair.facts.host.rules.count) == bool(seen[-1])
+
+    assert seen == [[], [("iptables", True)], [("nftables", True)]]
+
+
+def test_without_rules_no_port_is_translated(engine: NetnsEngine) -> None:
+    plain, proxied = (
+        engine.unsupported(driver_named(f"bridge:user@{x}rules=none").recipe, Path.NORTH_SOUTH)
+        for x in ("", "published=proxy+")
+    )
+
+    assert plain == "no rules are wanted, so no port is translated"
+    assert proxied is None
 
 
 def publishing() -> list[Driver]:

@@ -103,35 +103,49 @@ _ROUTE: Final[Bends] = {
     "an unknown gateway": (lambda f: replace(f, ipam=None), ROUTE),
     "no IPv6 default route": (lambda f: ipam(f, gateway6="2001:2::1"), ROUTE),
 }
-_BRIDGE: Final[Bends] = {
-    **_OWN,
-    "no eth0": (lambda f: without_link(f, "client", "eth0"), VETH),
-    "eth0 is no veth": (lambda f: with_link(f, "server", "eth0", kind="macvlan"), VETH),
-    "eth0 has no peer": (lambda f: with_link(f, "client", "eth0", peer=None), VETH),
-    "the peer is not in the host": (lambda f: without_link(f, "host", "veths"), VETH),
-    "the peer does not name eth0": (lambda f: with_link(f, "host", "vethc", peer=99), VETH),
-    "the peer's peer is no veth": (lambda f: with_link(f, "host", "vethc", kind="tap"), VETH),
-    "the peer's peer is local": (lambda f: with_link(f, "host", "vethc", peer_nsid=None), VETH),
-    "the peer is in another netns": (lambda f: with_link(f, "host", "vethc", peer_nsid=7), VETH),
-    "the port has no master": (lambda f: with_link(f, "host", "veths", master=None), VETH),
-    "the master is not there": (lambda f: with_link(f, "host", "veths", master="gone"), VETH),
-    "the master is no bridge": (lambda f: with_link(f, "host", "docker0", kind="bond"), VETH),
-    "the ends are on two bridges": (
-        lambda f: other_bridge(with_link(f, "host", "vethc", master="br9")),
-        VETH,
-    ),
-    "both are on another bridge than the engine says": (
-        lambda f: other_bridge(
-            with_link(with_link(f, "host", "vethc", master="br9"), "host", "veths", master="br9")
+
+
+def _bridged(kind: str, pair: str) -> Bends:
+    """Return bends of a pair on a bridge by links of that kind; `pair` is their promise."""
+    return {
+        **_OWN,
+        "no eth0": (lambda f: without_link(f, "client", "eth0"), pair),
+        f"eth0 is no {kind}": (lambda f: with_link(f, "server", "eth0", kind="macvlan"), pair),
+        "eth0 has no peer": (lambda f: with_link(f, "client", "eth0", peer=None), pair),
+        "the peer is not in the host": (lambda f: without_link(f, "host", "veths"), pair),
+        "the peer does not name eth0": (lambda f: with_link(f, "host", "vethc", peer=99), pair),
+        f"the peer's peer is no {kind}": (
+            lambda f: with_link(f, "host", "vethc", kind="tap"),
+            pair,
         ),
-        VETH,
-    ),
-    **_SUBNET,
-    "the client's address is outside": (lambda f: address(f, "client", "198.19.0.2"), SUBNET),
-    "the client has no address": (lambda f: address(f, "client"), SUBNET),
-    **_ROUTE,
-    "the client has another gateway": (lambda f: route(f, "client", "198.18.0.254"), ROUTE),
-}
+        "the peer's peer is local": (lambda f: with_link(f, "host", "vethc", peer_nsid=None), pair),
+        "the peer is in another netns": (
+            lambda f: with_link(f, "host", "vethc", peer_nsid=7),
+            pair,
+        ),
+        "the port has no master": (lambda f: with_link(f, "host", "veths", master=None), pair),
+        "the master is not there": (lambda f: with_link(f, "host", "veths", master="gone"), pair),
+        "the master is no bridge": (lambda f: with_link(f, "host", "docker0", kind="bond"), pair),
+        "the ends are on two bridges": (
+            lambda f: other_bridge(with_link(f, "host", "vethc", master="br9")),
+            pair,
+        ),
+        "both are on another bridge than the engine says": (
+            lambda f: other_bridge(
+                with_link(
+                    with_link(f, "host", "vethc", master="br9"), "host", "veths", master="br9"
+                )
+            ),
+            pair,
+        ),
+        **_SUBNET,
+        "the client's address is outside": (lambda f: address(f, "client", "198.19.0.2"), SUBNET),
+        "the client has no address": (lambda f: address(f, "client"), SUBNET),
+        **_ROUTE,
+        "the client has another gateway": (lambda f: route(f, "client", "198.18.0.254"), ROUTE),
+    }
+
+
 _NONE: Final[Bends] = {
     "the client is in the host's netns": (lambda f: net(f, "client", HOST_NET), OWN),
     "the server is in the host's netns": (lambda f: net(f, "server", HOST_NET), OWN),
@@ -288,8 +302,8 @@ _OVERLAY: Final[Bends] = {
 BENDS: Final[Mapping[str, Bends]] = {
     "none": _NONE,
     "host": _HOST,
-    "bridge": _BRIDGE,
-    "bridge:user": _BRIDGE,
+    "bridge": _bridged("veth", VETH),
+    "bridge:user": _bridged("veth", VETH),
     "container": _CONTAINER,
     "macvlan:bridge": _macvlan("bridge"),
     "macvlan:private": _macvlan("private"),
@@ -299,6 +313,7 @@ BENDS: Final[Mapping[str, Bends]] = {
     "ipvlan:l3": _ipvlan("l3"),
     "ipvlan:l3s": _ipvlan("l3s"),
     "overlay": _OVERLAY,
+    "netkit": _bridged("netkit", VETH.replace("veth", "netkit")),
 }
 OVERLAY_UNSEEN: Final[Bends] = {
     "the engine tells no VXLAN id": (lambda f: ipam(f, vxlan=None), SANDBOX),

@@ -126,14 +126,14 @@ def container_pair() -> PairFacts:
     return replace(pair, client=client, host=host, target="127.0.0.1")
 
 
-def bridge_pair() -> PairFacts:
-    """Two ends of which each has an `eth0` with its other end in `docker0`."""
-    client = in_network(Role.CLIENT, CLIENT_NET, link("eth0", 10, kind="veth", peer=11), CLIENT)
-    server = in_network(Role.SERVER, SERVER_NET, link("eth0", 20, kind="veth", peer=21), SERVER)
+def bridge_pair(kind: str = "veth") -> PairFacts:
+    """Two ends of which each has an `eth0` of that kind with its other end in `docker0`."""
+    client = in_network(Role.CLIENT, CLIENT_NET, link("eth0", 10, kind=kind, peer=11), CLIENT)
+    server = in_network(Role.SERVER, SERVER_NET, link("eth0", 20, kind=kind, peer=21), SERVER)
     ports = (
         link("docker0", 5, kind="bridge"),
-        link("vethc", 11, kind="veth", peer=10, peer_nsid=CLIENT_NSID, master="docker0"),
-        link("veths", 21, kind="veth", peer=20, peer_nsid=SERVER_NSID, master="docker0"),
+        link("vethc", 11, kind=kind, peer=10, peer_nsid=CLIENT_NSID, master="docker0"),
+        link("veths", 21, kind=kind, peer=20, peer_nsid=SERVER_NSID, master="docker0"),
     )
     return PairFacts(
         client=client,

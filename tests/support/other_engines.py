@@ -16,6 +16,10 @@ from support.walks import CGROUPS, deepest_first, folders
 
 _PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin:/usr/share/docker.io/contrib:/usr/lib/podman"
 _WITHIN = 60.0
+MACHINE = "198.51.100.1"
+"""Address of the machine that a rootless engine runs on, RFC 5737's block for documentation."""
+_RUNTIME = f"/run/user/{USER}"
+_USERS_TOOLS = {"newuidmap": "uidmap", "slirp4netns": "slirp4netns"}
 
 
 class OtherEngine:
@@ -74,25 +78,30 @@ class OtherEngine:
         shutil.rmtree(self.folder)
 
 
-def rootless() -> OtherEngine:
-    """A Docker Engine that an ordinary user started, with ids of its own for its containers."""
-    tools = {
-        "dockerd-rootless.sh": "docker.io",
-        "rootlesskit": "rootlesskit",
-        "slirp4netns": "slirp4netns",
-        "newuidmap": "uidmap",
-    }
-    runtime = f"/run/user/{USER}"
-    engine = OtherEngine("rootless", f"{runtime}/docker.sock", tools)
+def _ordinary_user(engine: OtherEngine) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Prepare for an engine of an ordinary user's; return what becomes it, and its environment."""
     run, folder = engine.spaces.run, engine.folder
-    run("install", "-d", "-m", "700", "-o", str(USER), "-g", str(USER), runtime)
-    run("install", "-d", "-m", "700", "-o", str(USER), "-g", str(USER), str(folder / "home"))
+    for place in (_RUNTIME, str(folder / "home")):
+        run("install", "-d", "-m", "700", "-o", str(USER), "-g", str(USER), place)
     run("cp", "-a", "/etc", str(folder / "etc"))
     for name in ("subuid", "subgid"):
         (folder / "etc" / name).write_text(f"{USER}:100000:65536\n")
     run("mount", "--bind", str(folder / "etc"), "/etc")
+    run("ip", "address", "add", f"{MACHINE}/32", "dev", "lo")
     user = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups")
-    environment = {"HOME": str(folder / "home"), "XDG_RUNTIME_DIR": runtime}
+    return user, {"HOME": str(folder / "home"), "XDG_RUNTIME_DIR": _RUNTIME}
+
+
+def rootless(port_driver: str = "builtin") -> OtherEngine:
+    """A Docker Engine that an ordinary user started, with ids of its own for its containers."""
+    tools = {
+        "dockerd-rootless.sh": "docker.io",
+        "rootlesskit": "rootlesskit",
+        **_USERS_TOOLS,
+    }
+    engine = OtherEngine("rootless", f"{_RUNTIME}/docker.sock", tools)
+    user, environment = _ordinary_user(engine)
+    environment["DOCKERD_ROOTLESS_ROOTLESSKIT_PORT_DRIVER"] = port_driver
     engine.launch(user, environment, "dockerd-rootless.sh", "--config-file", "/dev/null")
     return engine
 
@@ -107,5 +116,18 @@ def podman() -> OtherEngine:
     serve = ("system", "service", "--time=0", f"unix://{engine.socket}")
     engine.launch(
         (), environment, "podman", *options, "--cgroup-manager=cgroupfs", "--runtime=runc", *serve
+    )
+    return engine
+
+
+def rootless_podman() -> OtherEngine:
+    """Podman's service, of an ordinary user."""
+    tools = {"podman": "podman", "netavark": "netavark", "runc": "runc", "pasta": "passt"}
+    engine = OtherEngine("rootless-podman", f"{_RUNTIME}/podman.sock", {**tools, **_USERS_TOOLS})
+    user, environment = _ordinary_user(engine)
+    environment |= {"PODMAN_IGNORE_CGROUPSV1_WARNING": "1"}
+    serve = ("system", "service", "--time=0", f"unix://{engine.socket}")
+    engine.launch(
+        user, environment, "podman", "--cgroup-manager=cgroupfs", "--runtime=runc", *serve
     )
     return engine

@@ -36,6 +36,7 @@ from support.facts import (
 from netbench.record import Address, EndpointFacts, Ipam, PairFacts, Route
 from netbench.spec import Role
 
+MACHINE_NET = 4026532005
 LAN_NSID, SANDBOX_NSID = 2, 3
 """By which the host knows them."""
 HOST_ON_LAN, OUTSIDE = "198.18.9.1", "198.18.9.254"
@@ -248,8 +249,18 @@ PAIRS: Final[Mapping[str, Pair]] = {
     "ipvlan:l3": lambda: children_pair("ipvlan", "l3"),
     "ipvlan:l3s": lambda: children_pair("ipvlan", "l3s"),
     "overlay": overlay_pair,
+    "netkit": lambda: bridge_pair("netkit"),
 }
 """One of each driver; none has a LAN that need not."""
+
+
+def with_machine(facts: PairFacts, *, apart: bool = True) -> PairFacts:
+    """The same pair with the machine: outside of the host, behind `tap0`, or the host itself."""
+    if not apart:
+        return replace(facts, machine=end(Role.MACHINE, HOST_NET))
+    host = with_links(facts, "host", link("tap0", 90, kind="tun", mtu=65520)).host
+    host = replace(host, routes=(Route("default", "10.0.2.2", "tap0"),))
+    return replace(facts, host=host, machine=end(Role.MACHINE, MACHINE_NET))
 
 
 def with_lan(facts: PairFacts) -> PairFacts:

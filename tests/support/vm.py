@@ -1,8 +1,9 @@
-"""The VM lab: another kernel, User-Mode Linux, for what the running kernel lacks.
+"""The VM lab: another kernel, for what the running one lacks.
 
-It is a program of this machine, with one CPU. The guest sees this machine's files, reads only, and
-writes to memory; what it is to leave lies in one shared folder. `python tests/support/vm.py
-COMMAND ...` runs shell commands in it, for a look.
+It is a program of this machine, with one CPU: User-Mode Linux, or where that lacks it too, Debian's
+kernel for virtual machines in QEMU, which is slower. The guest sees this machine's files, reads
+only, and writes to memory; what it is to leave lies in one shared folder. `python
+tests/support/vm.py COMMAND ...` runs shell commands in it, for a look.
 """
 
 import json
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,18 +31,9 @@ import netbench
 
 CHECKOUT: Final = Path(netbench.__file__).parent.parent
 _GUEST: Final = Path(__file__).parent.parent / "lab" / "guest"
-_PACKAGES: Final = "docker.io iptables kmod user-mode-linux"
-_KERNEL: Final = "linux.uml"
-_COMMANDS: Final = "dockerd iptables-legacy update-alternatives insmod modprobe taskset"
-_TOOLS: Final = (_KERNEL, *_COMMANDS.split())
-_MODULES: Final = Path("/usr/lib/uml/modules")
+_COMMANDS: Final = "insmod modprobe taskset"
 _MEMORY: Final = 3 << 30
 """Bytes that the guest has; this machine gives it what it uses of them."""
-_MACHINE: Final = (
-    f"mem={_MEMORY}",
-    *("root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", f"init={_GUEST}"),
-    *("con=null", "con0=null,fd:1", "quiet"),
-)
 _PREPARE_PAGES: Final = """
 import sys
 from netbench.report.html_env import environment, packed_plotly
@@ -52,6 +44,51 @@ for name in environment().list_templates(extensions=["j2"]):
 """
 _LINES: Final = 30
 """Lines of a log that a failure shows."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel to boot, and what boots it."""
+
+    packages: str
+    tools: str
+    modules: str
+    """The folder of its modules, as a pattern."""
+    command: Callable[[Path, Path], tuple[str, ...]]
+    """What boots it: takes the folder of its modules and the shared folder."""
+    files: str
+    """The kind of file system that the guest has of this machine's files."""
+
+    def folder(self) -> Path | None:
+        """Return the folder of the newest one's modules, None if there is none."""
+        found = Path("/").glob(self.modules.removeprefix("/"))
+        return max(found, key=lambda one: one.stat().st_mtime, default=None)
+
+
+def _uml(_: Path, share: Path) -> tuple[str, ...]:
+    root = ("root=/dev/root", "rootfstype=hostfs", "rootflags=/")
+    return ("linux.uml", f"mem={_MEMORY}", f"uml_dir={share.parent}", *root, "con0=null,fd:1")
+
+
+def _qemu(modules: Path, share: Path) -> tuple[str, ...]:
+    """It emulates: it is no faster where there is hardware to help, but the same everywhere."""
+    return (str(_GUEST.parent / "qemu"), f"/boot/vmlinuz-{modules.name}", str(share), str(_MEMORY))
+
+
+UML: Final = Kernel(
+    "docker.io iptables kmod user-mode-linux",
+    "linux.uml dockerd iptables-legacy update-alternatives",
+    "/usr/lib/uml/modules/*",
+    _uml,
+    "hostfs",
+)
+CLOUD: Final = Kernel(
+    "kmod linux-image-cloud-amd64 qemu-system-x86 virtiofsd",
+    "qemu-system-x86_64",
+    "/usr/lib/modules/*-cloud-amd64",
+    _qemu,
+    "virtiofs",
+)
 
 
 @dataclass(frozen=True)
@@ -91,14 +128,15 @@ class Results:
         return path.read_text(errors="replace") if path.exists() else ""
 
 
-def missing() -> str | None:
+def missing(kernel: Kernel) -> str | None:
     """Return why no guest can be booted here, None where one can."""
     if os.geteuid() != 0:
         return "the guest's root reads this machine's files as the user who boots it: needs root"
-    absent = [tool for tool in _TOOLS if shutil.which(tool) is None]
-    if not _MODULES.is_dir():
-        absent.append(str(_MODULES))
-    return f"no {', '.join(absent)}; install: apt-get install {_PACKAGES}" if absent else None
+    tools = f"{kernel.tools} {_COMMANDS}".split()
+    absent = [tool for tool in tools if shutil.which(tool) is None]
+    if kernel.folder() is None:
+        absent.append(kernel.modules)
+    return f"no {', '.join(absent)}; install: apt-get install {kernel.packages}" if absent else None
 
 
 def python() -> str:
@@ -107,7 +145,9 @@ def python() -> str:
 
 
 @contextmanager
-def lab(jobs: Sequence[Job], total: float, *, engine: bool = True) -> Iterator[Results]:
+def lab(
+    jobs: Sequence[Job], total: float, *, engine: bool = True, kernel: Kernel = UML
+) -> Iterator[Results]:
     """Boot once, run the jobs in their order, and give what they left; skip where it cannot be.
 
     Jobs find `$SOURCE`, a copy of the package that nobody changes meanwhile, and `$SHARE`, the
@@ -117,15 +157,18 @@ def lab(jobs: Sequence[Job], total: float, *, engine: bool = True) -> Iterator[R
         jobs: what to run.
         total: seconds that all of it may take; the guest is ended then.
         engine: whether a Docker Engine is to run when the jobs begin.
+        kernel: which one to boot.
     """
-    reason = missing()
+    reason = missing(kernel)
     if reason:
         require_or_skip("vm", reason)
     with tempfile.TemporaryDirectory(prefix="netbench-vm-", dir="/tmp") as made:
-        yield boot(Path(made), jobs, total, engine=engine)
+        yield boot(Path(made), jobs, total, engine=engine, kernel=kernel)
 
 
-def boot(folder: Path, jobs: Sequence[Job], total: float, *, engine: bool = True) -> Results:
+def boot(
+    folder: Path, jobs: Sequence[Job], total: float, *, engine: bool = True, kernel: Kernel = UML
+) -> Results:
     """Boot a guest that lives in `folder`; see `lab`."""
     share, source = folder / "share", folder / "source"
     (share / "jobs").mkdir(parents=True)
@@ -134,7 +177,7 @@ def boot(folder: Path, jobs: Sequence[Job], total: float, *, engine: bool = True
         text = f"# limit {job.limit}\nexport SOURCE={source} SHARE={share}\n{job.script}\n"
         (share / "jobs" / f"{number:02}-{job.name}").write_text(text)
     began = time.monotonic()
-    code, said = _bounded(_command(share, engine), folder, total)
+    code, said = _bounded(_command(kernel, share, engine), folder, total)
     seconds = time.monotonic() - began
     if code != 0 or not (share / "ended").exists():
         ended = f"ended with exit code {code}" if code is not None else "was ended by us"
@@ -150,12 +193,20 @@ def _copy_package(source: Path) -> None:
         subprocess.run((sys.executable, *argv), cwd=source, check=True, timeout=HANG)
 
 
-def _command(share: Path, engine: bool) -> tuple[str, ...]:
+def _command(kernel: Kernel, share: Path, engine: bool) -> tuple[str, ...]:
+    modules = kernel.folder()
+    assert modules
     # The kernel and the guest's processes take turns, at every call: on one CPU that costs half.
     cpus, worker = sorted(os.sched_getaffinity(0)), os.environ.get("PYTEST_XDIST_WORKER", "gw0")
     pinned = ("taskset", "--cpu-list", str(cpus[int(worker.removeprefix("gw")) % len(cpus)]))
-    words = (f"uml_dir={share.parent}", f"SHARE={share}", f"ENGINE={int(engine)}")
-    return (*pinned, _KERNEL, *_MACHINE, *words)
+    told = (
+        f"SHARE={share}",
+        f"ENGINE={int(engine)}",
+        f"MODULES={modules}",
+        f"FILES={kernel.files}",
+    )
+    words = ("ro", f"init={_GUEST}", "quiet", *told)
+    return (*pinned, *kernel.command(modules, share), *words)
 
 
 def _environment(folder: Path) -> Mapping[str, str]:

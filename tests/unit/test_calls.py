@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netbench.drivers import DRIVERS, Closed
-from netbench.engines.base import Endpoint, Lan, Published
+from netbench.engines.base import Endpoint, Lan, OwnMachine, Published
 from netbench.errors import EngineError
 from netbench.plan.drivers import driver_named
 from netbench.spec import Arm, Attach, Path, Port, Recipe, Role
@@ -25,22 +25,22 @@ EW, NS, HP = Path.EAST_WEST, Path.NORTH_SOUTH, Path.HAIRPIN
 @pytest.mark.parametrize(
     ("driver", "path", "call"),
     [
-        ("host", EW, Call(CLIENT, "127.0.0.1", "127.0.0.1", None)),
-        ("host", NS, Call(OUTSIDE, "198.18.9.1", "198.18.9.1", None)),
-        ("bridge", EW, Call(CLIENT, "198.18.0.2", "198.18.0.2", None)),
-        ("bridge", NS, Call(OUTSIDE, "0.0.0.0", "198.18.9.1", OPENED)),  # noqa: S104
-        ("bridge:user", HP, Call(CLIENT, "0.0.0.0", "198.18.9.1", OPENED)),  # noqa: S104
-        ("container", EW, Call(CLIENT, "127.0.0.1", "127.0.0.1", None)),
-        ("container", NS, Call(OUTSIDE, "0.0.0.0", "198.18.9.1", OPENED)),  # noqa: S104
-        ("macvlan:passthru", NS, Call(OUTSIDE, "198.18.0.2", "198.18.0.2", None)),
-        ("ipvlan:l3", EW, Call(CLIENT, "198.18.0.2", "198.18.0.2", None)),
-        ("overlay", NS, Call(OUTSIDE, "0.0.0.0", "198.18.9.1", OPENED)),  # noqa: S104
-        ("host@family=6", EW, Call(CLIENT, "::1", "::1", None)),
-        ("host@family=6", NS, Call(OUTSIDE, "2001:2:0:9::1", "2001:2:0:9::1", None)),
-        ("container@family=6", EW, Call(CLIENT, "::1", "::1", None)),
-        ("bridge:user@family=6", EW, Call(CLIENT, "2001:2::2", "2001:2::2", None)),
-        ("bridge:user@family=6", HP, Call(CLIENT, "::", "2001:2:0:9::1", OPENED)),
-        ("ipvlan:l2@family=6", NS, Call(OUTSIDE, "2001:2::2", "2001:2::2", None)),
+        ("host", EW, Call(CLIENT, SERVER, "127.0.0.1", "127.0.0.1", None)),
+        ("host", NS, Call(OUTSIDE, SERVER, "198.18.9.1", "198.18.9.1", None)),
+        ("bridge", EW, Call(CLIENT, SERVER, "198.18.0.2", "198.18.0.2", None)),
+        ("bridge", NS, Call(OUTSIDE, SERVER, "0.0.0.0", "198.18.9.1", OPENED)),  # noqa: S104
+        ("bridge:user", HP, Call(CLIENT, SERVER, "0.0.0.0", "198.18.9.1", OPENED)),  # noqa: S104
+        ("container", EW, Call(CLIENT, SERVER, "127.0.0.1", "127.0.0.1", None)),
+        ("container", NS, Call(OUTSIDE, SERVER, "0.0.0.0", "198.18.9.1", OPENED)),  # noqa: S104
+        ("macvlan:passthru", NS, Call(OUTSIDE, SERVER, "198.18.0.2", "198.18.0.2", None)),
+        ("ipvlan:l3", EW, Call(CLIENT, SERVER, "198.18.0.2", "198.18.0.2", None)),
+        ("overlay", NS, Call(OUTSIDE, SERVER, "0.0.0.0", "198.18.9.1", OPENED)),  # noqa: S104
+        ("host@family=6", EW, Call(CLIENT, SERVER, "::1", "::1", None)),
+        ("host@family=6", NS, Call(OUTSIDE, SERVER, "2001:2:0:9::1", "2001:2:0:9::1", None)),
+        ("container@family=6", EW, Call(CLIENT, SERVER, "::1", "::1", None)),
+        ("bridge:user@family=6", EW, Call(CLIENT, SERVER, "2001:2::2", "2001:2::2", None)),
+        ("bridge:user@family=6", HP, Call(CLIENT, SERVER, "::", "2001:2:0:9::1", OPENED)),
+        ("ipvlan:l2@family=6", NS, Call(OUTSIDE, SERVER, "2001:2::2", "2001:2::2", None)),
     ],
 )
 def test_who_connects_to_what(driver: str, path: Path, call: Call) -> None:
@@ -53,16 +53,39 @@ THERE = replace(SERVER, outside="192.0.2.2", uplink="eth0")
 @pytest.mark.parametrize(
     ("driver", "call"),
     [
-        ("host", Call(CLIENT, "192.0.2.2", "192.0.2.2", None)),
-        ("bridge", Call(CLIENT, "0.0.0.0", "192.0.2.2", OPENED)),  # noqa: S104
-        ("bridge:user@published=nat", Call(CLIENT, "0.0.0.0", "192.0.2.2", OPENED)),  # noqa: S104
-        ("macvlan:bridge", Call(CLIENT, "198.18.0.2", "198.18.0.2", None)),
-        ("ipvlan:l2", Call(CLIENT, "198.18.0.2", "198.18.0.2", None)),
-        ("overlay", Call(CLIENT, "198.18.0.2", "198.18.0.2", None)),
+        ("host", Call(CLIENT, THERE, "192.0.2.2", "192.0.2.2", None)),
+        ("bridge", Call(CLIENT, THERE, "0.0.0.0", "192.0.2.2", OPENED)),  # noqa: S104
+        ("bridge:user@published=nat", Call(CLIENT, THERE, "0.0.0.0", "192.0.2.2", OPENED)),  # noqa: S104
+        ("macvlan:bridge", Call(CLIENT, THERE, "198.18.0.2", "198.18.0.2", None)),
+        ("ipvlan:l2", Call(CLIENT, THERE, "198.18.0.2", "198.18.0.2", None)),
+        ("overlay", Call(CLIENT, THERE, "198.18.0.2", "198.18.0.2", None)),
     ],
 )
 def test_who_connects_to_what_on_another_machine(driver: str, call: Call) -> None:
     assert call_of(driver_named(driver), Path.ACROSS, CLIENT, THERE, None) == call
+
+
+MACHINE = Endpoint("machine", "this machine", Role.MACHINE, 40, "198.51.100.1", None)
+APART = OwnMachine(MACHINE, "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("driver", "path", "call"),
+    [
+        ("bridge", Path.OUTSIDE, Call(MACHINE, SERVER, "0.0.0.0", "127.0.0.1", OPENED)),  # noqa: S104
+        ("host", Path.OUTSIDE, Call(MACHINE, SERVER, "127.0.0.1", "127.0.0.1", None)),
+        ("bridge", Path.TO_OUTSIDE, Call(CLIENT, MACHINE, "198.51.100.1", "198.51.100.1", None)),
+        ("host", Path.TO_OUTSIDE, Call(CLIENT, MACHINE, "198.51.100.1", "198.51.100.1", None)),
+    ],
+)
+def test_who_connects_to_what_from_and_to_the_machine(driver: str, path: Path, call: Call) -> None:
+    assert call_of(driver_named(driver), path, CLIENT, SERVER, LAN, machine=APART) == call
+
+
+@pytest.mark.parametrize("path", [Path.OUTSIDE, Path.TO_OUTSIDE])
+def test_without_the_machine_there_is_no_way_from_or_to_it(path: Path) -> None:
+    with pytest.raises(EngineError, match=f"^bridge: there is no machine for the path {path}"):
+        call_of(DRIVERS["bridge"], path, CLIENT, SERVER, LAN)
 
 
 @pytest.mark.parametrize("driver", ["host", "bridge"])

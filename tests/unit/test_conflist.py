@@ -11,7 +11,7 @@ from netbench.drivers import Closed
 from netbench.errors import ConfigurationError
 from netbench.plan.drivers import driver_named, load_conflist
 from netbench.record import Ipam
-from netbench.spec import CNI_PATH
+from netbench.spec import CNI_PATH, MACHINE_PATHS
 from netbench.spec import Path as Way
 
 IPV6 = 6
@@ -207,7 +207,10 @@ def test_a_driver_is_made_of_it(file: Path) -> None:
     assert driver.name == f"cni:{file}"
     assert driver.recipe.network is not None
     assert driver.recipe.network.conflist == TEXT
-    assert {path for path, way in driver.ways.items() if isinstance(way, Closed)} == {Way.ACROSS}
+    assert {path for path, way in driver.ways.items() if isinstance(way, Closed)} == {
+        Way.ACROSS,
+        *MACHINE_PATHS,
+    }
     assert driver_named(f"cni:{file}@family=6").recipe.family == IPV6
 
 

@@ -38,12 +38,13 @@ from support.pairs import (
     plain_pair,
     with_ipv6,
     with_lan,
+    with_machine,
 )
 
 from netbench.drivers import DRIVERS, Closed, Driver, PathClaim, cni, plugin, unknown
 from netbench.record import Address, PairFacts, Route
+from netbench.spec import MACHINE_PATHS, Via
 from netbench.spec import Path as NetPath
-from netbench.spec import Via
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "facts"
 FOUND = sorted((file.parent.name, file.stem) for file in GOLDEN.glob("*/*.json"))
@@ -94,10 +95,15 @@ NODE_TO_NODE: Claim = [
     ("sandbox", "vxlan", "rx"),
     *WITHIN_A_SANDBOX[2:],
 ]
+LO: Claim = [("machine", "lo", "tx")]
+INTO_A_BRIDGE: Claim = [*ACROSS_A_BRIDGE[:2], ("host", "bridge", "rx")]
+TO_THE_MACHINE: Claim = [("host", "tun", "tx"), *LO]
 ON_ONE_MACHINE = {
     NetPath.EAST_WEST: [ACROSS_A_BRIDGE],
     NetPath.NORTH_SOUTH: [[*WIRE, *ROUTED_INTO_A_BRIDGE]],
     NetPath.HAIRPIN: [ACROSS_A_BRIDGE],
+    NetPath.OUTSIDE: [ROUTED_INTO_A_BRIDGE, [*LO, *ROUTED_INTO_A_BRIDGE]],
+    NetPath.TO_OUTSIDE: [INTO_A_BRIDGE, [*INTO_A_BRIDGE, *TO_THE_MACHINE]],
 }
 BRIDGED = {**ON_ONE_MACHINE, NetPath.ACROSS: [BRIDGE_TO_BRIDGE]}
 
@@ -112,12 +118,19 @@ def on_the_lan(
     return outside if closed else {NetPath.EAST_WEST: [between], **outside}
 
 
+def by_netkit(claimed: Claim) -> Claim:
+    """Return the same links, but netkit for veth."""
+    return [(role, "netkit" if kind == "veth" else kind, way) for role, kind, way in claimed]
+
+
 CLAIMS: dict[str, dict[NetPath, list[Claim]]] = {
     "none": {},
     "host": {
         NetPath.EAST_WEST: [OVER_LOOPBACK],
         NetPath.NORTH_SOUTH: [WIRE],
         NetPath.ACROSS: [BETWEEN],
+        NetPath.OUTSIDE: [[("host", "lo", "tx")]],
+        NetPath.TO_OUTSIDE: [[("host", "lo", "tx")], TO_THE_MACHINE],
     },
     "bridge": BRIDGED,
     "bridge:user": BRIDGED,
@@ -133,6 +146,12 @@ CLAIMS: dict[str, dict[NetPath, list[Claim]]] = {
         NetPath.EAST_WEST: [WITHIN_A_SANDBOX, THROUGH_A_TUNNEL],
         NetPath.NORTH_SOUTH: [[*WIRE, *ROUTED_INTO_A_BRIDGE]],
         NetPath.ACROSS: [NODE_TO_NODE],
+        NetPath.OUTSIDE: [ROUTED_INTO_A_BRIDGE, [*LO, *ROUTED_INTO_A_BRIDGE]],
+    },
+    "netkit": {
+        NetPath.EAST_WEST: [by_netkit(ACROSS_A_BRIDGE)],
+        NetPath.NORTH_SOUTH: [[*WIRE, *by_netkit(ROUTED_INTO_A_BRIDGE)]],
+        NetPath.HAIRPIN: [by_netkit(ACROSS_A_BRIDGE)],
     },
 }
 """What each driver may claim on each path that is open, by kinds of link: engines name them."""
@@ -140,7 +159,8 @@ CLAIMS: dict[str, dict[NetPath, list[Claim]]] = {
 
 def of_one_machine(driver: str) -> list[tuple[NetPath, list[Claim]]]:
     """Return what a pair on one machine can show."""
-    return [one for one in CLAIMS[driver].items() if one[0] is not NetPath.ACROSS]
+    elsewhere = (NetPath.ACROSS, *MACHINE_PATHS)
+    return [one for one in CLAIMS[driver].items() if one[0] not in elsewhere]
 
 
 def golden(engine: str, stem: str) -> PairFacts:
@@ -170,6 +190,25 @@ def test_a_path_between_machines_is_claimed_link_by_link(name: str) -> None:
     claims = CLAIMS[name].get(NetPath.ACROSS, [])
 
     assert [claim(name, ACROSS[name](), NetPath.ACROSS)] == claims if claims else name not in ACROSS
+
+
+@pytest.mark.parametrize("name", DRIVERS)
+@pytest.mark.parametrize("apart", [False, True])
+def test_paths_from_and_to_the_machine_are_claimed_link_by_link(name: str, *, apart: bool) -> None:
+    facts = with_machine(PAIRS[name](), apart=apart)
+    for path in MACHINE_PATHS:
+        claims = CLAIMS[name].get(path, [[]])
+        unreachable = (name, path, apart) == ("host", NetPath.OUTSIDE, True)
+
+        assert claim(name, facts, path) == ([] if unreachable else claims[-1 if apart else 0])
+        assert claim(name, PAIRS[name](), path) == []
+
+
+@pytest.mark.parametrize("name", ["bridge", "container"])
+def test_bytes_that_come_in_by_another_link_are_counted_there(name: str) -> None:
+    facts = replace(with_machine(PAIRS[name]()), entry="lo")
+
+    assert claim(name, facts, NetPath.OUTSIDE) == [*LO, ("server", "lo", "rx")]
 
 
 @pytest.mark.parametrize(("engine", "stem"), FOUND)

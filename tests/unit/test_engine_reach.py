@@ -10,14 +10,15 @@ from netbench.engines.base import EngineOptions, Network
 from netbench.engines.choose import open_engine
 from netbench.engines.docker.client import DOCKER, PODMAN, EngineAddress, dialect_of, resolve
 from netbench.engines.docker.endpoints import address_in
-from netbench.engines.docker.facts import architecture, engine_facts
+from netbench.engines.docker.facts import architecture, engine_facts, rootless_netns
 from netbench.engines.docker.tunnel import SocketTunnel
 from netbench.errors import ConfigurationError, EngineUnavailable
 from netbench.record import Absent, Ipam
 from netbench.system.files import LOCAL, NOWHERE, FrozenFiles, Unnumbered, processes, text
 
 TARGET = EngineAddress("unix:///run/docker.sock", "DOCKER_HOST")
-ROOTLESSKIT = {"Name": "rootlesskit", "Version": "2.0.2", "Details": {"NetworkDriver": "pasta"}}
+DETAILS = {"NetworkDriver": "pasta", "PortDriver": "implicit"}
+ROOTLESSKIT = {"Name": "rootlesskit", "Version": "2.0.2", "Details": DETAILS}
 
 
 def facts(info: dict[str, Any], version: dict[str, Any]) -> dict[str, Any]:
@@ -109,8 +110,23 @@ def test_the_network_of_a_rootless_engine_is_named() -> None:
     info = {"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"]}
 
     assert facts(info, {"Components": [ROOTLESSKIT]})["engine.rootless_network"] == "pasta"
+    assert facts(info, {"Components": [ROOTLESSKIT]})["engine.port_driver"] == "implicit"
     assert isinstance(facts(info, {})["engine.rootless_network"], Absent)
+    assert isinstance(facts(info, {})["engine.port_driver"], Absent)
     assert facts({}, {"Components": [ROOTLESSKIT]})["engine.rootless"] is False
+
+
+def test_rootless_podman_names_its_network_elsewhere_than_docker() -> None:
+    info = {"SecurityOptions": ["name=rootless"], "ServerVersion": "5.4.2"}
+    podman = {"host": {"rootlessNetworkCmd": "pasta"}, "store": {"runRoot": "/run/user/7/stored"}}
+    found = engine_facts(info, {"Components": [{"Name": "Podman Engine"}]}, TARGET, podman)
+
+    assert found["engine.rootless_network"] == "pasta"
+    assert found["engine.port_driver"] == "rootlessport"
+    later = engine_facts({**info, "ServerVersion": "6.0.0"}, {}, TARGET, podman)
+    assert later["engine.port_driver"] == Absent("the engine does not name it")
+    namespace = "/run/user/7/stored/networks/rootless-netns/rootless-netns"
+    assert rootless_netns(podman) == f"ns:{namespace}"
 
 
 def test_an_address_is_found_by_id_by_name_or_because_it_is_the_only_one() -> None:

@@ -70,6 +70,17 @@ def test_the_evidence_quotes_who_spoke_to_whom() -> None:
     )
 
 
+def test_a_connection_from_within_the_servers_own_namespace_is_a_proxys() -> None:
+    inside = Connection(SERVER, replace(SERVER, port=43472))
+    way, evidence = judge(replace(NAT, at_server=(inside,), tracked=()))
+
+    assert way == "proxy"
+    assert evidence.startswith(
+        "the server has 198.18.0.2:20001 from 198.18.0.2:43472, made by a process in its own "
+        "namespace; "
+    )
+
+
 def test_an_idle_proxy_says_nothing() -> None:
     assert judge(replace(NAT, proxy=0.01))[0] == "nat"
 

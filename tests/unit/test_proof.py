@@ -13,11 +13,18 @@ from support.facts import (
     with_links,
     without_link,
 )
-from support.pairs import PAIRS, overlay_across_pair, overlay_pair, with_ipv6, with_lan
+from support.pairs import (
+    PAIRS,
+    overlay_across_pair,
+    overlay_pair,
+    with_ipv6,
+    with_lan,
+    with_machine,
+)
 
 from netbench.drivers import DRIVERS, PathClaim
 from netbench.record import Address, PairFacts, PathProof, Route, Slice
-from netbench.spec import Path, Role
+from netbench.spec import MACHINE_PATHS, Path, Role
 from netbench.topology.paths import trimmed
 from netbench.topology.proof import prove, route_to
 
@@ -46,6 +53,8 @@ def proof_of(
 def pair(name: str, path: Path) -> PairFacts:
     if path is Path.ACROSS:
         return ACROSS[name]()
+    if path in MACHINE_PATHS:
+        return with_machine(PAIRS[name](), apart=(name, path) != ("host", Path.OUTSIDE))
     return with_lan(PAIRS[name]()) if path is Path.NORTH_SOUTH else PAIRS[name]()
 
 
@@ -367,6 +376,23 @@ def test_bytes_that_came_back_must_have_moved_in_their_slice_too() -> None:
     )
     assert not little.held, "half of it must have moved, however little it is"
     assert proof_in(sliced((0, 5_000), returned=10_000), 0, returned=5_000).held
+
+
+@pytest.mark.parametrize(("kept", "held"), [(True, True), (False, False)])
+def test_what_a_user_mode_network_had_already_may_come_in_with_a_slice(
+    *, kept: bool, held: bool
+) -> None:
+    """Half of it at most, and no more than its buffers hold."""
+    before = with_machine(bridge_pair(), apart=kept)
+    facts = before, moved(before, 100 * RECEIVED)
+    hops = len(BRIDGE.hops(Path.OUTSIDE, before))
+
+    def proof(count: int) -> PathProof:
+        one = replace(sliced((600_000, count))[0], moved=(count,) * hops, back=(count,) * hops)
+        return prove(BRIDGE, Path.OUTSIDE, "127.0.0.1", facts, 600_000, slices=[one])
+
+    assert proof(300_000).held is held
+    assert not proof(299_999).held
 
 
 def test_links_that_are_read_around_the_session_only_must_have_moved_everything() -> None:

@@ -93,7 +93,7 @@ def test_a_suite_s_comparisons_come_into_the_plan_s_summary(tmp_path: Path) -> N
             '"north-south"',
             '"up"',
             10,
-            "must be one of east-west, north-south, hairpin, across, not",
+            "must be one of east-west, north-south, hairpin, across, outside, to-outside, not",
         ),
         ('"same"\nmetric', '"cross"\nmetric', 11, "the suite has no cell of probe 'tcp-rr' and"),
         ('"rtt_p50"', '"throughput"', 13, "published 1: tcp-rr gives rtt_p50"),

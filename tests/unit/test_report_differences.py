@@ -151,6 +151,6 @@ def test_cells_of_one_run_alone_are_told_by_what_sets_them_apart() -> None:
     (pairing,) = beside(ONE, replace(TWO, info=replace(TWO.info, plan=plan))).pairings
 
     assert notes(pairing)[-1] == (
-        "Only today measured driver overlay; paths north-south, hairpin and across; "
+        "Only today measured driver overlay; paths north-south, hairpin and 3 more; "
         "probes tcp-crr and udp-rr"
     )

@@ -7,13 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.bends import both_ends
 from support.facts import GATEWAY, bridge_pair, with_end, with_link
-from support.pairs import PAIRS, with_ipv6
+from support.pairs import PAIRS, with_ipv6, with_lan
 
-from netbench.drivers import DRIVERS, Closed, Driver, PathClaim, Proof, ReachPlace, plugin, varied
+from netbench.drivers import (
+    DRIVERS,
+    FIREWALL,
+    Closed,
+    Driver,
+    PathClaim,
+    Proof,
+    ReachPlace,
+    plugin,
+    varied,
+)
 from netbench.errors import ConfigurationError
 from netbench.plan.drivers import driver_named
-from netbench.record import Address, PairFacts
-from netbench.spec import Attach, NetworkSpec, Path, Recipe, Via, options_of
+from netbench.record import Address, LinkCounters, PairFacts, RuleCounters
+from netbench.spec import Attach, FirewallRules, NetworkSpec, Path, Recipe, Via, options_of
 
 USER = DRIVERS["bridge:user"]
 MTU = "eth0 has MTU 9000"
@@ -30,6 +40,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "cc": ("cubic", "dctcp-reno", "bbr2"),
     "gateway": ("nat", "nat-unprotected", "routed", "isolated"),
     "runtime": ("crun", "io.containerd.runc.v2", "kata_fc-1"),
+    "rules": ("none", "iptables", "nftables"),
     "-o": ("x", "a=b"),
 }
 """Values that are right, by option; `-o` stands for the engine's own."""
@@ -94,7 +105,7 @@ def test_the_grammar(text: str, name: str) -> None:
             "bridge:user@speed=9",
             (
                 "bridge:user: unknown option 'speed'; it takes: cc, family, gateway, icc, "
-                "internal, mtu, published, runtime, any option of the engine's own, "
+                "internal, mtu, published, rules, runtime, any option of the engine's own, "
                 "with a dot in its name"
             ),
         ),
@@ -156,6 +167,12 @@ def test_the_grammar(text: str, name: str) -> None:
         ("bridge:user@family=5", "family must be 4 or 6, not '5'"),
         ("bridge:user@family=ipv6", "family must be 4 or 6, not 'ipv6'"),
         ("bridge:user@icc=no", "icc must be true or false, not 'no'"),
+        ("bridge@rules=none", "use bridge:user@rules=none"),
+        ("overlay@rules=none", "unknown option 'rules'"),
+        (
+            "bridge:user@rules=legacy",
+            "rules must be none or iptables or nftables, not 'legacy'",
+        ),
         ("bridge:user@internal=1", "internal must be true or false, not '1'"),
         ("bridge:user@published=straight", "published must be proxy or nat, not 'straight'"),
         ("overlay@encrypted=false", "encrypted must be true, not 'false'"),
@@ -179,7 +196,8 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
         "bridge:user: icc must be true or false, not 'no'",
         (
             "bridge:user: unknown option 'speed'; it takes: cc, family, gateway, icc, internal, "
-            "mtu, published, runtime, any option of the engine's own, with a dot in its name"
+            "mtu, published, rules, runtime, any option of the engine's own, "
+            "with a dot in its name"
         ),
     )
 
@@ -262,6 +280,46 @@ def test_family_6_asks_for_a_network_with_ipv6_and_uses_it(name: str) -> None:
         assert network is None or network.ipv6
     if plain.recipe.network:
         assert broken(driver, with_ipv6(PAIRS[name]())) == []
+
+
+def with_rules(backend: FirewallRules, count: int) -> PairFacts:
+    facts = bridge_pair()
+    found = RuleCounters(backend, count, "nft list ruleset", LinkCounters(7, 7, 1, 1, 0, 0))
+    return replace(facts, host=replace(facts.host, rules=found))
+
+
+@pytest.mark.parametrize(
+    ("facts", "held"),
+    [
+        (bridge_pair(), ()),
+        (with_rules("none", 0), ("none",)),
+        (with_rules("none", 1), ()),
+        (with_rules("nftables", 0), ()),
+        (with_rules("nftables", 45), ("nftables",)),
+        (with_rules("iptables", 45), ("iptables",)),
+    ],
+)
+def test_rules_are_promised_as_they_are_read_back(facts: PairFacts, held: tuple[str, ...]) -> None:
+    words = ("none", "iptables", "nftables")
+
+    assert (
+        tuple(x for x in words if not broken(driver_named(f"bridge:user@rules={x}"), facts)) == held
+    )
+
+
+def test_what_rules_count_is_a_hop_where_packets_are_forwarded() -> None:
+    facts = with_lan(with_rules("nftables", 45))
+    found = {
+        (text, path): [
+            (hop.link.kind, hop.link.counters.tx_bytes)
+            for hop in driver_named(f"bridge:user@{text}").hops(path, facts)
+            if hop.link.name == FIREWALL
+        ]
+        for text in ("rules=nftables", "published=proxy+rules=nftables")
+        for path in (Path.EAST_WEST, Path.NORTH_SOUTH)
+    }
+
+    assert list(found.values()) == [[("nftables", 7)], [("nftables", 7)], [("nftables", 7)], []]
 
 
 def test_a_shared_namespace_gets_its_ipv6_from_a_network_of_its_own() -> None:

@@ -251,7 +251,7 @@ ARGV = [
 def test_an_echo_servers_command(socket: Socket, address: str) -> None:
     *start, answer = socket.argv
 
-    assert start == ["socat", "-T40", address]
+    assert start == ["socat", "-t40", "-T40", address]
     assert answer.startswith("EXEC:sh -c ")
     assert "$SOCAT_PEERADDR" in answer
 

@@ -9,20 +9,31 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any, Final, Literal
 
-from netbench.engines.base import NO_OPTIONS, Endpoint, Engine, EngineOptions, Lan, Network, Owned
+from netbench.engines.base import (
+    NO_OPTIONS,
+    Endpoint,
+    Engine,
+    EngineOptions,
+    Lan,
+    Network,
+    Owned,
+    OwnMachine,
+)
 from netbench.engines.docker import facts, ownership
-from netbench.engines.docker.client import Clients, dialect_of, resolve
+from netbench.engines.docker.client import PODMAN, Clients, dialect_of, podman_info, resolve
 from netbench.engines.docker.endpoints import HOSTS_LINKS, NET_ADMIN, Maker, Sharing
 from netbench.engines.docker.exec import DockerProcess
 from netbench.engines.docker.feasibility import EngineSupport
 from netbench.engines.docker.host import EngineHost
 from netbench.engines.docker.lan import EmulatedLan, PortPublishing
+from netbench.engines.docker.machine import THIS_MACHINE, MachineAccess
 from netbench.engines.docker.networks import OVERLAY, Networks
 from netbench.engines.docker.routes import Between
 from netbench.engines.docker.runtimes import Runtimes
 from netbench.engines.docker.swarm import Swarm
 from netbench.engines.docker.swarm_nodes import JointSwarm
 from netbench.engines.local_process import cpu_topology
+from netbench.engines.machine import MachineProcess
 from netbench.engines.subnets import Subnet, SubnetPair, SubnetPool
 from netbench.errors import (
     ENGINE_FAILURES,
@@ -48,7 +59,8 @@ class DockerEngine(Engine):
         with clients.lend("ask the engine what it is") as api:
             self._info: Mapping[str, Any] = api.info()
             self._version: Mapping[str, Any] = api.version()
-        clients.dialect = dialect_of(self._version)
+            clients.dialect = dialect_of(self._version)
+            self._podman = podman_info(api) if clients.dialect is PODMAN else {}
         target = clients.target
         self.why = f"the Docker Engine answers at {target.url} ({target.origin})"
         self._clients = clients
@@ -74,15 +86,20 @@ class DockerEngine(Engine):
             drivers=(self._info.get("Plugins") or {}).get("Network") or (),
             parent=options.parent,
         )
-        self._publishing = PortPublishing(
-            self._maker, self._lan, rootful=facts.is_rootful(self._info)
+        rootful = facts.is_rootful(self._info)
+        if self._podman and not rootful:
+            self._maker.host_network = facts.rootless_netns(self._podman)
+        self._publishing = PortPublishing(self._maker, self._lan, rootful=rootful)
+        self._machine = MachineAccess(
+            self._hosting, self._lan, rootful=rootful, podman=bool(self._podman)
         )
         self._feasible = EngineSupport(
             self._info,
             self._hosting,
             self._networks,
             self._publishing,
-            Runtimes(self._info, self._maker),
+            runtimes=Runtimes(self._info, self._maker),
+            machine=self._machine,
             parent=options.parent,
         )
 
@@ -134,7 +151,7 @@ class DockerEngine(Engine):
         """Return the facts `engine.*`."""
         image = self._maker.made_image
         return {
-            **facts.engine_facts(self._info, self._version, self._clients.target),
+            **facts.engine_facts(self._info, self._version, self._clients.target, self._podman),
             "engine.image": image.reference if image else _NO_IMAGE,
             "engine.image_id": image.id if image else _NO_IMAGE,
             "engine.local": self.local,
@@ -167,9 +184,18 @@ class DockerEngine(Engine):
         """Return the emulated LAN."""
         return self._lan.get()
 
+    def machine(self) -> OwnMachine:
+        """Return the machine that netbench runs on."""
+        return self._machine.get()
+
     def host(self) -> Endpoint:
         """Return a container in the host's namespaces: all but mnt, if the engine allows it."""
         return self._hosting.get()
+
+    def host_for(self, attach: Attach) -> Endpoint:
+        """Return the host, or the machine: rootless Podman's `host` is that."""
+        theirs = self._hosting.apart and attach is Attach.HOST
+        return self._machine.as_host() if theirs else self.host()
 
     @property
     def local(self) -> bool:
@@ -240,8 +266,10 @@ class DockerEngine(Engine):
 
     def start(
         self, endpoint: Endpoint, argv: tuple[str, ...], *, cpu: int | None, limit: float
-    ) -> DockerProcess:
-        """Start a tool by the shell in its container."""
+    ) -> DockerProcess | MachineProcess:
+        """Start a tool by the shell in its container, or on this machine."""
+        if endpoint.id == THIS_MACHINE:
+            return self._machine.tools.start(argv, cpu)
         return self._hosting.start(endpoint.id, argv, cpu=cpu, limit=limit)
 
     def way_in(self, endpoint: Endpoint) -> tuple[str, ...]:
@@ -259,17 +287,18 @@ class DockerEngine(Engine):
 
     def close(self, *, keep: bool = False) -> None:
         """Remove what the engine made for the run and let go; no error if the engine is lost."""
-        host = self._hosting.forget()
         if keep:
+            self._hosting.forget()
+            self._machine.tools.close()
             self._clients.close()
             return
         with ExitStack() as undone:  # in reverse order, each step even if one before it fails
             undone.callback(self._clients.close)
             undone.enter_context(suppress(EngineLost))
-            if host is not None:
-                undone.callback(self.remove_endpoint, host)
+            undone.callback(self._hosting.close)
             undone.callback(self._swarm.undo)
             undone.callback(self._lan.close)
+            undone.callback(self._machine.tools.close)
 
 
 def _mode(attach: Attach, network: Network | None, peer: Endpoint | None) -> str:

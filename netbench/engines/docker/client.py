@@ -159,6 +159,12 @@ def dialect_of(version: Mapping[str, Any]) -> Dialect:
     return PODMAN if any("podman" in name.lower() for name in names) else DOCKER
 
 
+def podman_info(api: APIClient) -> Mapping[str, Any]:
+    """Return what Podman's own API says of it, which the compatible one leaves out."""
+    found: Mapping[str, Any] = api.get(f"{api.base_url}/v4.0.0/libpod/info").json()
+    return found
+
+
 class Clients:
     """Clients of one engine, lent to one thread at a time: a session is not thread-safe."""
 

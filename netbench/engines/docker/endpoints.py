@@ -120,6 +120,7 @@ class Maker:
         """Take `EngineOptions.image`, and whether the engine has an init process for containers."""
         self.clients = clients
         self.labels: Mapping[str, str] = {RUN: run, OWNER: this_process()}
+        self.host_network = "host"  # network mode that joins the engine's host
         self.made_image: Image | None = None  # the probe image, as soon as it was needed
         self._wanted = (image, architecture)
         self._init = init
@@ -163,7 +164,7 @@ class Maker:
     def create_published(self, order: Order) -> tuple[Endpoint, Bindings]:
         """Do the same, and return where its ports are published too."""
         with self.clients.lend(f"create container {order.name}") as api:
-            made = _create(api, order)
+            made = _create(api, order, self.host_network)
             try:
                 api.start(made)
                 seen = api.inspect_container(made)
@@ -182,7 +183,7 @@ class Maker:
         """Run a command in a container of its own, return its output; EngineError if it fails."""
         doing = f"run {order.command[0]} in {order.name}"
         with self.clients.lend(doing) as api:
-            made = _create(api, order)
+            made = _create(api, order, self.host_network)
             try:
                 api.start(made)
                 code = api.wait(made, timeout=_ONCE)["StatusCode"]
@@ -217,14 +218,15 @@ class Maker:
 def created(maker: Maker, order: Order, labels: Mapping[str, str]) -> str:
     """Make a container with more labels, which is not started; return its id."""
     with maker.clients.lend(f"create container {order.name}") as api:
-        return _create(api, replace(order, labels={**order.labels, **labels}))
+        return _create(api, replace(order, labels={**order.labels, **labels}), maker.host_network)
 
 
-def _create(api: APIClient, order: Order) -> str:
+def _create(api: APIClient, order: Order, host_network: str) -> str:
     sharing = order.sharing
     host: Literal["host"] | None = "host" if sharing.host else None
+    helps = order.role is Role.HOST  # an endpoint on `host` gets what the engine calls so
     config = api.create_host_config(
-        network_mode=sharing.network,
+        network_mode=host_network if helps and sharing.network == "host" else sharing.network,
         cap_drop=["ALL"],
         cap_add=list(order.capabilities),
         security_opt=["no-new-privileges"],

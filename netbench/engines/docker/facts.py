@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from netbench.engines.docker.client import EngineAddress, dialect_of
@@ -25,6 +26,9 @@ _MODES: Final = {
     "macvlan": ("bridge", "private", "vepa", "passthru"),
     "ipvlan": ("l2", "l3", "l3s"),
 }
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+ROOTLESSPORT: Final = "rootlessport"  # Podman's process, for networks that are bridges
+_PODMANS: Final = ("4.", "5.")  # versions that have no other
 _ALONE: Final = {"vxlan": "id 1 dstport 4789", "dummy": ""}  # kinds without modes or a parent
 _NO_BACKEND: Final = "this engine's API does not tell; engines before 29 use iptables"
 _WORKS: Final = "works"
@@ -61,10 +65,18 @@ def security_options(info: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def engine_facts(
-    info: Mapping[str, Any], version: Mapping[str, Any], target: EngineAddress
+    info: Mapping[str, Any],
+    version: Mapping[str, Any],
+    target: EngineAddress,
+    podman: Mapping[str, Any] = _NOTHING,
 ) -> dict[str, FactValue]:
-    """Return the facts in the answers of `/info` and `/version`."""
+    """Return the facts in the answers of `/info` and `/version`, and of Podman's own `info`."""
     rootlesskit = _component(version, "rootlesskit").get("Details") or {}
+    network, ports = rootlesskit.get("NetworkDriver"), rootlesskit.get("PortDriver")
+    if podman:
+        network = (podman.get("host") or {}).get("rootlessNetworkCmd")
+        ports = ROOTLESSPORT if str(info.get("ServerVersion")).startswith(_PODMANS) else None
+    rootful = Absent("the engine is not rootless") if is_rootful(info) else None
     return {
         "engine.name": dialect_of(version).name,
         "engine.version": _value(info, "ServerVersion"),
@@ -73,9 +85,8 @@ def engine_facts(
         "engine.os": _value(info, "OperatingSystem"),
         "engine.arch": architecture(info) or _missing("Architecture"),
         "engine.rootless": not is_rootful(info),
-        "engine.rootless_network": Absent("the engine is not rootless")
-        if is_rootful(info)
-        else _named(rootlesskit.get("NetworkDriver"), "the engine does not name it"),
+        "engine.rootless_network": rootful or _named(network, "the engine does not name it"),
+        "engine.port_driver": rootful or _named(ports, "the engine does not name it"),
         "engine.desktop": _desktop(info, version),
         "engine.userland_proxy": Absent("the Engine API does not tell"),
         "engine.firewall": _named((info.get("FirewallBackend") or {}).get("Driver"), _NO_BACKEND),
@@ -91,6 +102,11 @@ def engine_facts(
         "engine.live_restore": _value(info, "LiveRestoreEnabled", bool),
         "engine.bridge_nf_iptables": _value(info, "BridgeNfIptables", bool),
     }
+
+
+def rootless_netns(podman: Mapping[str, Any]) -> str:
+    """Return the network mode that joins the namespace of rootless Podman's bridges."""
+    return f"ns:{podman['store']['runRoot']}/networks/rootless-netns/rootless-netns"
 
 
 def architecture(info: Mapping[str, Any]) -> str:

@@ -46,6 +46,7 @@ class EngineHost:
         self._lock = threading.RLock()
         self._made: Endpoint | None = None
         self._container = ""
+        self._anchor = ""
         self._looked = False
         self.visits: set[str] = set()  # helpers of other containers, in which tools run as root
         self.local = False
@@ -63,6 +64,9 @@ class EngineHost:
     def _make(self) -> Endpoint:
         # The lifetime distinguishes this container's command from any other of the same pid.
         command = ("sleep", str(LIFETIME + secrets.randbelow(10**6)))
+        if self.apart:
+            # Podman makes its host's namespace with the first container on a bridge.
+            self._anchor = self._maker.create(self._maker.order("anchor", Sharing("bridge"))).id
         order = self._maker.order("host", Sharing("host", host=True), command)
         try:
             made = self._maker.create(order)
@@ -84,6 +88,11 @@ class EngineHost:
             self.files = files if numbered else Unnumbered(files)
         stands_in = (("mnt", self._mount_namespace()),)
         return replace(made, stands_in=stands_in)
+
+    @property
+    def apart(self) -> bool:
+        """Whether what the engine calls `host` is not the namespace of its bridges."""
+        return self._maker.host_network != "host"
 
     def start(
         self, container: str, argv: tuple[str, ...], *, cpu: int | None, limit: float
@@ -223,11 +232,18 @@ class EngineHost:
             netns=f"{root}{folder}/1-{network.id[:10]}",
         )
 
-    def forget(self) -> Endpoint | None:
-        """Return the endpoint, if it was made, for the last time."""
+    def close(self) -> None:
+        """Remove what was made."""
         with self._lock:
             made, self._made = self._made, None
-            return made
+            anchor, self._anchor = self._anchor, ""
+        for container in filter(None, (made.id if made else "", anchor)):
+            self.remove(container)
+
+    def forget(self) -> None:
+        """Let go of the endpoint, which is kept."""
+        with self._lock:
+            self._made, self._anchor = None, ""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ _NO_ROUTER: Final = {"net.ipv4.ip_forward": "0"}  # the LAN client is no router
 _TRIES: Final = 10  # others may publish on the same engine meanwhile
 _ANY: Final = Port(PUBLISHED_PORTS[0])
 _NO_ADDRESS: Final = "cannot assign requested address"
+LOOPBACK: Final = "127.0.0.1"  # of the machine: where a rootless engine publishes ports
 _ELSEWHERE: Final = (
     "the engine publishes ports at the machine's addresses, not at those of its own host, whose "
     "network is a namespace of its own (rootless): the emulated LAN does not reach them"
@@ -210,7 +211,7 @@ class PortPublishing:
             if not self._tried:
                 order = self._maker.order("publish", Sharing("bridge"))
                 try:
-                    host = self._addresses(None)
+                    host = self._on_lan(None)
                     self._maker.remove(self._published(order, (_ANY,), host).id)
                 except EngineError as error:
                     elsewhere = _NO_ADDRESS in error.message
@@ -236,6 +237,9 @@ class PortPublishing:
     def _addresses(self, network: Network | None) -> tuple[str, ...]:
         if self.at is not None:
             return (self.at,)
+        return self._on_lan(network) if self.unavailable() is None else (LOOPBACK,)
+
+    def _on_lan(self, network: Network | None) -> tuple[str, ...]:
         lan = self._lan.get()
         has_ipv6 = network is not None and network.ipam is not None and network.ipam.subnet6
         return (lan.host, lan.host6) if has_ipv6 and lan.host6 else (lan.host,)

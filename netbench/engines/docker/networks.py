@@ -148,8 +148,14 @@ class Networks:
 
     def refusal(self, spec: NetworkSpec) -> str | None:
         """Return why there can be no such network; None if there can."""
-        if spec.driver == "cni":
-            return "cni: is for the netns engine: --engine netns"
+        if spec.rules:
+            return (
+                "rules= is for the netns engine (--engine netns): the firewall backend of a Docker "
+                "Engine is chosen when it starts"
+            )
+        if spec.driver in ("cni", "netkit"):
+            name = "cni:" if spec.driver == "cni" else spec.driver
+            return f"{name} is for the netns engine: --engine netns"
         if spec.driver not in self._drivers:
             has = ", ".join(self._drivers) or "none"
             return f"the engine has no network driver {spec.driver}; it has {has}"

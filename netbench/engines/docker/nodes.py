@@ -9,9 +9,8 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Final, Literal
 
-from netbench.engines.base import Endpoint, Engine, EngineOptions, Lan, Network, Owned
+from netbench.engines.base import Endpoint, Engine, EngineOptions, Lan, Network, Owned, Process
 from netbench.engines.docker import DockerEngine, open_docker
-from netbench.engines.docker.exec import DockerProcess
 from netbench.engines.docker.networks import OVERLAY
 from netbench.engines.docker.overlay import OverlaySpan
 from netbench.engines.docker.routes import Between, host_of, way
@@ -263,7 +262,7 @@ class TwoNodes(Engine):
 
     def start(
         self, endpoint: Endpoint, argv: tuple[str, ...], *, cpu: int | None, limit: float
-    ) -> DockerProcess:
+    ) -> Process:
         """Start a tool by the shell in its container."""
         return self._engines[endpoint.node].start(endpoint, argv, cpu=cpu, limit=limit)
 

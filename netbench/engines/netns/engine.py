@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -17,14 +18,28 @@ from netbench.engines.netns.networks import DEFAULT, BridgeNetwork, ChildNetwork
 from netbench.engines.netns.spawner import in_user_namespace
 from netbench.engines.owner import leftovers, remove_leftover
 from netbench.errors import EngineError, EngineUnavailable, Unsupported
-from netbench.record import FactValue
-from netbench.spec import Attach, CpuTopology, Family, NetworkSpec, Path, Port, Recipe, Role
+from netbench.record import FactValue, RuleCounters
+from netbench.spec import (
+    MACHINE_PATHS,
+    Attach,
+    CpuTopology,
+    Family,
+    FirewallRules,
+    NetworkSpec,
+    Path,
+    Port,
+    Recipe,
+    Role,
+)
 from netbench.system.files import LOCAL
 
 _TOOLS: Final = ("iperf3", "sockperf")
 _VERSIONS: Final = {**dict.fromkeys(_TOOLS, "--version"), "netperf": "-V"}
-_DRIVERS: Final = ("bridge", "macvlan", "ipvlan", "overlay", "cni")
-_PUBLISHING: Final = ("bridge", "overlay")  # a plug-in publishes the ports of CNI
+_DRIVERS: Final = ("bridge", "netkit", "macvlan", "ipvlan", "overlay", "cni")
+_PUBLISHING: Final = ("bridge", "netkit", "overlay")  # a plug-in publishes the ports of CNI
+_NO_MACHINE: Final = (
+    "the netns engine's host is a namespace of its own that nothing joins to the machine"
+)
 LiveNetwork = BridgeNetwork | ChildNetwork | OverlayNetwork | CniNetwork
 
 
@@ -45,6 +60,8 @@ class NetnsEngine(Engine):
             self._world = World(run, keep=keep)
         except EngineError as exc:
             raise EngineUnavailable(str(exc), hint="run as root, or allow user namespaces") from exc
+        self._worlds: dict[FirewallRules | None, World] = {None: self._world}  # by their rules
+        self._lock = threading.Lock()
         self._cni = CniRuntime(self._world)
         try:
             spec = NetworkSpec("bridge", ipv6=self._world.no_ipv6 is None)
@@ -107,15 +124,25 @@ class NetnsEngine(Engine):
             return "runtimes are a container engine's: --engine docker"
         spec = recipe.network
         lacking = self._lacks(spec) if spec else None
+        world = self._world_of(spec.rules) if spec and lacking is None else self._world
         if lacking is None and recipe.family == Family.V6:
             lacking = self._world.no_ipv6
         if spec:
             publishes = spec.driver in _PUBLISHING and not spec.internal
         else:
             publishes = recipe.server is Attach.DEFAULT
+        if path in MACHINE_PATHS:
+            return lacking or _NO_MACHINE
         if lacking is not None or path is Path.EAST_WEST or not publishes:
             return lacking
-        return unpublished(self._world.firewall, recipe.published)
+        return unpublished(world.firewall, recipe.published)
+
+    def _world_of(self, rules: FirewallRules | None) -> World:
+        """Return the world whose host has such rules, made at the first call; EngineError."""
+        with self._lock:
+            if rules not in self._worlds:
+                self._worlds[rules] = World(self._world.run, beside=self._world, rules=rules)
+            return self._worlds[rules]
 
     def _lacks(self, spec: NetworkSpec) -> str | None:
         """Return why a network cannot be made here, or None if it can."""
@@ -126,7 +153,7 @@ class NetnsEngine(Engine):
         if spec.options:
             named = ", ".join(f"{key}={value}" for key, value in spec.options)
             return f"the netns engine knows no options of an engine's own ({named})"
-        return networks.unsupported(self._world, spec)
+        return networks.unsupported(self._world_of(spec.rules), spec)
 
     def lan(self) -> Lan:
         """Return the emulated LAN."""
@@ -134,7 +161,12 @@ class NetnsEngine(Engine):
 
     def host(self) -> Endpoint:
         """Return the world's host namespace."""
-        return Endpoint("world", "world", Role.HOST, self._world.pid, None, None)
+        return self._world.host
+
+    def rules(self, host: Endpoint, bridge: str) -> RuleCounters:
+        """Read them by the program that made them."""
+        world = next(one for one in self._worlds.values() if one.pid == host.pid)
+        return world.firewall.read(bridge)
 
     def visit(self, name: str) -> Endpoint:
         """Refuse: there is no container here but those of this run."""
@@ -158,8 +190,8 @@ class NetnsEngine(Engine):
             return OverlayNetwork(self._world, name, spec, undo, self._default)
         if spec.driver == "cni":
             return CniNetwork(self._cni, name, spec, undo)
-        kind = BridgeNetwork if spec.driver == "bridge" else ChildNetwork
-        return kind(self._world, name, spec, undo)
+        kind = ChildNetwork if spec.on_lan else BridgeNetwork
+        return kind(self._world_of(spec.rules), name, spec, undo)
 
     def create_endpoint(
         self,

@@ -1,28 +1,37 @@
 """The firewall of the world: the rules that a Docker Engine would have installed in its place.
 
 They are there from the first moment, so that the host's `lo` and every bridge cost what they cost
-beside Docker. Without iptables and nftables there are none, and `backend` says so.
+beside Docker. Without iptables and nftables there are none, and `backend` says so; nor are there
+any where none are wanted.
 """
 
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Literal
+from typing import Final
 
 from netbench.engines.local_process import SYSTEM, find_program
 from netbench.engines.netns import rules as docker_rules
 from netbench.errors import EngineError
-from netbench.record import Completed
-from netbench.spec import Family
+from netbench.record import Completed, LinkCounters, RuleCounters
+from netbench.spec import Family, FirewallRules
 
 Command = Callable[[int, tuple[str, ...], str], Completed]  # in the namespace of a process
-_BACKENDS: Final[tuple[Literal["iptables", "nftables"], ...]] = ("iptables", "nftables")
+_BACKENDS: Final[tuple[FirewallRules, ...]] = ("iptables", "nftables")
+_RULE: Final = re.compile(r"^\[\d+:\d+\] -A |\bcounter packets \d+", re.MULTILINE)
+"""Of each rule that `iptables-save -c` or `nft list ruleset` prints, once."""
+_ACCEPTED: Final = (
+    r"^\[(\d+):(\d+)\] -A FORWARD .*-[io] {link} .*-j ACCEPT$",
+    r'^\s*[io]ifname "{link}" .*\bcounter packets (\d+) bytes (\d+) accept$',
+)
+"""What either prints of those that accept a bridge's packets, with packets and bytes."""
 
 
 class Firewall:
     """The rules of one world. iptables adds and deletes single ones, nft makes its tables anew."""
 
-    def __init__(self, world: int, command: Command) -> None:
-        """Install the chains for IPv4 in the host of `world`, by iptables or else by nft."""
+    def __init__(self, world: int, command: Command, wanted: FirewallRules | None = None) -> None:
+        """Install the chains for IPv4 in the host of `world`: as wanted, or by what there is."""
         self._world = world
         self._command = command
         self._lock = threading.RLock()
@@ -30,9 +39,10 @@ class Firewall:
         # The rules of each network, port and subnet, the oldest first.
         self._state: dict[str, Mapping[Family, docker_rules.Piece]] = {}
         self.lacking: str | None = None  # why there are no rules
-        self.backend: Literal["iptables", "nftables", "none"] = "none"  # in Docker's words
-        refused = []
-        for backend in _BACKENDS:
+        self.backend: FirewallRules = "none"
+        refused = ["no rules are wanted, so no port is translated"] if wanted == "none" else []
+        backends = (wanted,) if wanted else _BACKENDS
+        for backend in () if refused else backends:
             self.backend = backend
             try:
                 self._install(world, Family.V4, docker_rules.host_chains(Family.V4))
@@ -92,6 +102,26 @@ class Firewall:
             for name in ("filter", "nat")
         )
 
+    def read(self, bridge: str) -> RuleCounters:
+        """Return what is there and what it counted of a bridge's packets; errors as `open_ipv6`."""
+        saves: list[tuple[str, ...]] = [
+            (f"{docker_rules.FAMILIES[family]}tables-save", "-c") for family in Family
+        ]
+        lists = [("nft", "list", "ruleset")]
+        asked: dict[FirewallRules, list[tuple[str, ...]]] = {
+            "iptables": saves[: len(self._families)],
+            "nftables": [*lists],
+            "none": [argv for argv in (*saves, *lists) if find_program(argv[0], *SYSTEM)],
+        }
+        argvs = asked[self.backend]
+        text = "\n".join(self._run(self._world, argv, "").stdout for argv in argvs)
+        forms = (form.format(link=re.escape(bridge)) for form in _ACCEPTED)
+        found = [one for form in forms for one in re.findall(form, text, re.MULTILINE)]
+        packets, size = (sum(int(one[at]) for one in found) for at in (0, 1))
+        by = " and ".join(" ".join(argv) for argv in argvs)
+        carried = LinkCounters(size, size, packets, packets, 0, 0)
+        return RuleCounters(self.backend, len(_RULE.findall(text)), by, carried)
+
     def restore(self) -> None:
         """Make all rules anew, without what others have added to the same tables."""
         with self._lock:
@@ -122,10 +152,15 @@ class Firewall:
         if self.backend == "iptables":
             # iptables-legacy has one lock for all; 5 s to wait for it.
             name, argv = f"{docker_rules.FAMILIES[family]}tables-restore", ["--wait", "5", *options]
-        program = find_program(name, *SYSTEM)
+        self._run(place, (name, *argv), text)
+
+    def _run(self, place: int, argv: tuple[str, ...], text: str) -> Completed:
+        """Run a program of the firewall's; errors as `open_ipv6`."""
+        program = find_program(argv[0], *SYSTEM)
         if program is None:
-            raise EngineError(f"{name} not found (package {self.backend})")
-        done = self._command(place, (program, *argv), text)
+            raise EngineError(f"{argv[0]} not found (package {self.backend})")
+        done = self._command(place, (program, *argv[1:]), text)
         if done.exit_code != 0:
             said = "timed out" if done.timed_out else done.stderr.strip().partition("\n")[0]
             raise EngineError(f"{self.backend} refused the world's rules: {said or done.exit_code}")
+        return done

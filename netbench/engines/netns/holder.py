@@ -16,7 +16,7 @@ from tempfile import TemporaryFile
 from typing import IO, Final
 
 from netbench.engines import local_process
-from netbench.engines.base import FLOODED, KEPT_OF_FLOOD, MOST_OUTPUT, BytesRead, Signal
+from netbench.engines.base import MOST_OUTPUT, BytesRead, Signal
 from netbench.errors import EngineError
 from netbench.record import Completed
 from netbench.system.files import LOCAL, process_status, text
@@ -168,12 +168,9 @@ class NamespaceProcess:
             self._process.wait()
             raise
         seconds = time.monotonic() - self._started
-        flooded = code == -signal.SIGXFSZ
-        most = KEPT_OF_FLOOD if flooded else MOST_OUTPUT
-        out, err = _text(self._out, most), _text(self._err, most)
-        if flooded:
-            err = f"{FLOODED}\n{err}"
-        return Completed(self.argv, code, out, err, timed_out, seconds)
+        return local_process.completed(
+            self.argv, code, self._out, self._err, timed_out=timed_out, seconds=seconds
+        )
 
     def _await_end(self, timeout: float) -> int:
         """Return the exit code, or raise TimeoutExpired; `nsenter` goes on when the tool ends."""
@@ -185,9 +182,3 @@ class NamespaceProcess:
                 raise subprocess.TimeoutExpired(self.argv, timeout)
             time.sleep(_POLL)
         return self._process.wait(max(0.0, deadline - time.monotonic()))
-
-
-def _text(stream: IO[bytes], most: int) -> str:
-    with stream:
-        stream.seek(0)
-        return stream.read(most).decode(errors="replace")

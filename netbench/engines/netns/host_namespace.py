@@ -15,14 +15,14 @@ from typing import Any, Final, Literal
 
 from netbench.engines.base import Endpoint, Lan, Published
 from netbench.engines.local_process import find_program
-from netbench.engines.netns import wiring
+from netbench.engines.netns import netkit, wiring
 from netbench.engines.netns.conntrack import forget_datagrams
 from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.rules import LAN_LINK, Forward, forward_rules
 from netbench.engines.netns.spawner import Spawner
 from netbench.engines.subnets import Addresses, LanVeth, NumberPool, Subnet, SubnetPair, SubnetPool
 from netbench.errors import EngineError, Unsupported
-from netbench.spec import HOST_PORTS, Family, Port, Role
+from netbench.spec import HOST_PORTS, Family, FirewallRules, Port, Role
 
 _FAR: Final = "lan"  # start of the name of the client's end of every link from the world to the LAN
 LAN_END: Final = f"{_FAR}0"  # the one that is routed
@@ -39,15 +39,27 @@ _REPORT_ON_OUTPUT: Final = ("sh", "-c", 'exec "$0" "$@" 3>&1')
 class World:
     """A host's namespace with all that is made in and around it, until `spawner` closes."""
 
-    def __init__(self, run: str, *, keep: bool = False) -> None:
-        """Make the namespace, or raise EngineError; with `keep` all may outlive netbench."""
+    def __init__(
+        self,
+        run: str,
+        *,
+        keep: bool = False,
+        beside: "World | None" = None,
+        rules: FirewallRules | None = None,
+    ) -> None:
+        """Make the namespace, or raise EngineError; with `keep` all may outlive netbench.
+
+        One `beside` another ends with that one's spawner, and has the firewall rules `rules`.
+        """
         self.run = run
-        self.spawner = Spawner(run, keep=keep)
+        self.rules = rules
+        self.spawner: Spawner = beside.spawner if beside else Spawner(run, keep=keep)
         self.taken_subnets: set[Subnet] = set()  # which others number from
         self.subnets = SubnetPool(lambda: self.taken_subnets)
         self.ports = NumberPool(HOST_PORTS, "ports of the host's")
         self.vxlans = NumberPool(range(2, 1 << 12), "VXLAN identifiers")
-        self.numbers = itertools.count(1)  # each for the name of one link
+        # Each for the name of one link; a network is known by its bridge's.
+        self.numbers: itertools.count[int] = beside.numbers if beside else itertools.count(1)
         self._lock = threading.RLock()
         self._lacking: dict[tuple[str | int, ...], str | None] = {}  # by kind and settings
         self._client: int | None = None
@@ -56,8 +68,8 @@ class World:
         self._forwards = False
         try:
             self.pid = self.spawner.hold()
-            wiring.make_ready(self.pid, wiring.HOST)
-            self.firewall = Firewall(self.pid, self.spawner.command)
+            wiring.make_ready(self.pid, wiring.BARE if rules == "none" else wiring.HOST)
+            self.firewall = Firewall(self.pid, self.spawner.command, rules)
             has_rules = self.firewall.lacking is None
             if has_rules:
                 wiring.forward(self.pid, Family.V4)
@@ -65,8 +77,24 @@ class World:
             self.filters_bridges = has_rules and wiring.passes_firewall(self.pid)
             self.no_ipv6 = _lacks_ipv6(self.pid)  # why; None if the kernel has IPv6
         except BaseException:
-            self.spawner.close()
+            if beside is None:
+                self.spawner.close()
             raise
+
+    @property
+    def host(self) -> Endpoint:
+        """The host's namespace."""
+        return Endpoint("world", "world", Role.HOST, self.pid, None, None)
+
+    def lacks_rules(self) -> str | None:
+        """Return why the rules asked for are not in the traffic's way; None if they are."""
+        if self.rules in (None, "none"):
+            return None
+        if self.firewall.lacking is not None:
+            return f"rules={self.rules}: {self.firewall.lacking}"
+        if not self.filters_bridges:
+            return f"rules={self.rules}: bridged frames pass no rules here (modprobe br_netfilter)"
+        return None
 
     def lacks(self, kind: str, **settings: str | int) -> str | None:
         """Return why the kernel makes no such links, or None if it does; found by trying, once."""
@@ -122,7 +150,7 @@ class World:
         near, far = f"{LAN_LINK}{number}", f"{_FAR}{number}"
         inner, outer = subnets.gateway, subnets.outside
         undo.callback(wiring.delete_link, self.pid, near)
-        wiring.add_veth((self.pid, near), (client, far), mtu=mtu, own=inner)
+        wiring.add_pair((self.pid, near), (client, far), mtu=mtu, own=inner)
         wiring.bring_up(client, far, outer, None)
         end = Endpoint("lan", "lan", Role.LAN, client, outer.v4, None, address6=outer.v6)
         done = f"emulated LAN: a namespace with the outside client and the veth pair {near}-{far}"
@@ -152,7 +180,8 @@ def _try(pid: int, name: str, kind: str, settings: dict[str, str | int]) -> str 
     try:
         wiring.netlink(pid, f"try a link of kind {kind}", work)
     except Unsupported:
-        return f"the kernel has no {kind} (modprobe {kind}): {os.strerror(EOPNOTSUPP)}"
+        needs = netkit.NEEDED if kind == netkit.KIND else f"modprobe {kind}"
+        return f"the kernel has no {kind} ({needs}): {os.strerror(EOPNOTSUPP)}"
     except EngineError as exc:
         return exc.message
     finally:

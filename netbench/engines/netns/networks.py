@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from netbench.engines.base import Endpoint, Network
-from netbench.engines.netns import wiring
+from netbench.engines.netns import netkit, wiring
 from netbench.engines.netns.host_namespace import LAN_END, Publication, World, publish
 from netbench.engines.netns.rules import bridge_rules
 from netbench.engines.subnets import Addresses
@@ -33,10 +33,16 @@ _TRIED: Final = 1  # a VXLAN identifier that `World.vxlans` does not have
 
 def unsupported(world: World, spec: NetworkSpec) -> str | None:
     """Return why a network cannot be made, or None if it can; found by trying, once."""
+    return world.lacks_rules() or _lacking(world, spec)
+
+
+def _lacking(world: World, spec: NetworkSpec) -> str | None:
     if spec.on_lan:
         if spec.mode not in _MODES[spec.driver]:
             return f"there is no {spec.driver} mode {spec.mode}"
         return world.lacks(spec.driver, **_mode(spec))
+    if spec.driver == netkit.KIND:
+        return world.lacks(spec.driver)
     if spec.driver != "overlay":
         return None
     if spec.mtu is not None and spec.mtu > _ROOM:
@@ -49,7 +55,7 @@ def _mode(spec: NetworkSpec) -> dict[str, str | int]:
 
 
 class BridgeNetwork:
-    """A veth pair from each endpoint into a bridge of the host's namespace."""
+    """A pair of links, veth or netkit, from each endpoint into a bridge of the host's namespace."""
 
     def __init__(
         self, world: World, name: str, spec: NetworkSpec, undo: ExitStack, *, link: str = ""
@@ -67,7 +73,10 @@ class BridgeNetwork:
         wiring.add_bridge(world.pid, link, own=gateway, mtu=spec.mtu)
         self._install_rules(link, undo)
         took = time.monotonic() - started
-        self.network = Network(link, self._subnets.ipam(name, gateway, link), took=took)
+        ipam = replace(self._subnets.ipam(name, gateway, link), rules=world.rules)
+        self.network = Network(link, ipam, took=took)
+        if world.rules:
+            self.network = replace(self.network, host=world.host, lan=world.lan())
 
     def _install_rules(self, link: str, undo: ExitStack) -> None:
         subnets = {family: self._subnets.of(family) for family in Family}
@@ -103,9 +112,10 @@ class BridgeNetwork:
         port = f"nbv{next(self._world.numbers)}"
         own = self._subnets.host(undo)
         undo.callback(wiring.delete_link, self._world.pid, port)
-        wiring.add_veth(
+        wiring.add_pair(
             (self._world.pid, port),
             (holder, link),
+            kind=netkit.KIND if self._spec.driver == netkit.KIND else "veth",
             mtu=self._spec.mtu,
             master=self.network.id,
             isolated=self._isolated,
@@ -234,7 +244,7 @@ class OverlayNetwork:
         own = self._subnets.host(undo)
         undo.callback(wiring.delete_link, node.place, port)
         holder = endpoint.pid
-        wiring.add_veth((node.place, port), (holder, _LINK), mtu=self._mtu, master=node.bridge)
+        wiring.add_pair((node.place, port), (holder, _LINK), mtu=self._mtu, master=node.bridge)
         wiring.bring_up(holder, _LINK, own, None)
         if node is self._near and not self._spec.internal:
             outer, outer_port = self._default.join(holder, "eth1", undo)

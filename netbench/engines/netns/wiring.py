@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from netbench.engines.netns import netkit
 from netbench.engines.subnets import PREFIX, Addresses, SubnetPair
 from netbench.errors import EngineError, FactError, Unsupported
 from netbench.spec import Family
@@ -36,6 +37,8 @@ HOST: Final = {
     "net/bridge/bridge-nf-call-ip6tables": "1",
 }
 """Settings of the host: as a Docker Engine does, have bridged frames pass its firewall."""
+BARE: Final = {**HOST, **{name: "0" for name in HOST if name not in SWITCH}}
+"""Settings of a host without firewall rules: bridged frames pass no hook."""
 CONTAINER: Final = {
     "net/ipv4/ip_unprivileged_port_start": "0",
     "net/ipv4/ping_group_range": "0 2147483647",
@@ -137,16 +140,17 @@ def add_bridge(pid: int, name: str, own: Addresses | None = None, mtu: int | Non
     netlink(pid, f"add the bridge {name}", work)
 
 
-def add_veth(
+def add_pair(
     near: tuple[int, str],
     far: tuple[int, str],
     *,
+    kind: str = "veth",
     mtu: int | None,
     own: Addresses | None = None,
     master: str = "",
     isolated: bool = False,
 ) -> None:
-    """Join two namespaces by a veth pair, bring up its near end; errors as `netlink`.
+    """Join two namespaces by a pair of veth or netkit links, bring up its near end; as `netlink`.
 
     Each end is a process and the link's name in its namespace. The near end gets the addresses
     `own`, or is a port of the bridge `master`; `isolated` ports exchange no frames with each other.
@@ -157,14 +161,15 @@ def add_veth(
     both = {setting: value for setting, value in wanted.items() if value is not None}
 
     def work(route: Any) -> None:
-        peer = {"ifname": link, "net_ns_pid": holder, **both}
-        route.link("add", ifname=name, kind="veth", peer=peer, **both)
+        peer: dict[str, Any] = {"ifname": link, "net_ns_pid": holder, **both}
+        options = netkit.pair_options(peer) if kind == netkit.KIND else {"peer": peer}
+        route.link("add", ifname=name, kind=kind, **options, **both)
         index = index_of(route, name)
         _raise_link(route, index, own, master)
         if isolated:
             route.brport("set", index=index, isolated=1)
 
-    netlink(place, f"add the veth pair {name}", work)
+    netlink(place, f"add the {kind} pair {name}", work)
 
 
 def join(pid: int, name: str, master: str) -> None:
