@@ -167,15 +167,17 @@ def upgrade(kind: str, number: int, before: list[Path], folders: Path) -> Upgrad
     shutil.rmtree(partial, ignore_errors=True)
     first, after = before[number % len(before)], run(partial, f"{kind}:{number}", COSTS[kind])
     seconds = time.monotonic() - began
-    again = judge(first, after, (folders / "history",)).reason.startswith(MOVED)
+    held = judge(first, after, (folders / "history",))
+    again = held.reason.startswith(MOVED)
     if again:
         first = run(partial, f"{kind}:{number}:before", 1.0)
         after = run(partial, f"{kind}:{number}:after", COSTS[kind])
+        held = judge(first, after, (folders / "history",))
     found = Upgrade(
         kind=kind,
         number=number,
         seconds=seconds,
-        with_history=judge(first, after, (folders / "history",)),
+        with_history=held,
         alone=judge(first, after, ()),
         again=again,
     )
