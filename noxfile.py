@@ -66,9 +66,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def vm(session: nox.Session) -> None:
-    """Other kernels, by themselves: each guest keeps a CPU and has time limits."""
+    """Other kernels, by themselves: each guest has a CPU of its own, and time limits."""
     install(session, "test")
-    pytest(session, "vm", "-n", "3", *SPREAD)
+    pytest(session, "vm", "-n", "2", *SPREAD)
 
 
 def _kind(name: str, what: str) -> None:

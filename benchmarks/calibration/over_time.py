@@ -82,6 +82,7 @@ def upgrades(rows: Sequence[Upgrade]) -> Cells:
         "upgrade",
         "compare",
         "runs",
+        "measured again",
         "called slower",
         "called faster",
         "equivalent",
@@ -96,11 +97,12 @@ def upgrades(rows: Sequence[Upgrade]) -> Cells:
             "with the history": [one.with_history for one in own],
             "without": [one.alone for one in own],
         }
-        made += [_judged(kind, cost, way, found) for way, found in ways.items() if found]
+        again = str(sum(row.again for row in own))
+        made += [_judged(kind, cost, way, again, found) for way, found in ways.items() if found]
     return head, made
 
 
-def _judged(kind: str, cost: float, way: str, found: list[Judged]) -> Sequence[str]:
+def _judged(kind: str, cost: float, way: str, again: str, found: list[Judged]) -> Sequence[str]:
     verdicts = ("slower", "faster", "equivalent", "undecided")
     known = [one for one in found if one.low and one.high]
     held = sum((one.low or 0) <= cost <= (one.high or math.inf) for one in found)
@@ -109,6 +111,7 @@ def _judged(kind: str, cost: float, way: str, found: list[Judged]) -> Sequence[s
         f"{kind}: {cost * 100:.0f} % of the rate",
         way,
         str(len(found)),
+        again,
         *(str(sum(one.verdict == verdict for one in found)) for verdict in verdicts),
         f"{held} of {len(found)}",
         f"{half * 100:.1f} %",

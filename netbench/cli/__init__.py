@@ -215,8 +215,11 @@ def raise_again(lost: "sys.UnraisableHookArgs") -> None:
     """Raise a signal again whose exception Python dropped: a `sys.unraisablehook`.
 
     An event loop that was refused its sockets cannot close them: its caller has the error already.
+    Nor can an object end well that a signal left half made: it lacks what it would close.
     """
     if isinstance(lost.exc_value, Interrupted):
         signal.setitimer(signal.ITIMER_REAL, _SOON)
+    elif _received and isinstance(lost.exc_value, AttributeError):
+        return
     elif getattr(lost.object, "__qualname__", "") != "BaseEventLoop.__del__":
         sys.__unraisablehook__(lost)

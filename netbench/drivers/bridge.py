@@ -74,7 +74,7 @@ NETKIT: Final = replace(
     name="netkit",
     summary="a bridge network with netkit pairs in place of veth pairs (netns engine)",
     isolates="as bridge:user",
-    recipe=Recipe(client=Attach.NETWORK, server=Attach.NETWORK, network=NetworkSpec("netkit")),
+    recipe=replace(BRIDGE_USER.recipe, network=NetworkSpec("netkit")),
     promises=(OWN_NETNS, into_bridge("netkit"), ADDRESS_IN_SUBNET, DEFAULT_ROUTE),
     ways={
         **BRIDGE.ways,

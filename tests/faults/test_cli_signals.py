@@ -27,6 +27,15 @@ class Sends(Exception):
 def sends_when_looked_at() -> None:
     raise Sends
 
+class HalfMade:
+    def __init__(self) -> None:
+        send()
+        time.sleep(20)
+        self.held = True
+
+    def __del__(self) -> None:
+        assert self.held
+
 def wait() -> None:
     thing = Thing()
     held = weakref.ref(thing, lambda _: {what}())
@@ -65,6 +74,15 @@ def test_nor_is_one_that_comes_while_python_tells_of_another_exception(name: str
 
     assert (done.returncode, done.stdout) == (130, "")
     assert f"stopped by {name}" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_what_a_signal_left_half_made_ends_in_silence(name: str) -> None:
+    done = waiting(name, "HalfMade")
+
+    assert (done.returncode, done.stdout) == (130, "")
+    assert "ignored" not in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])

@@ -33,7 +33,7 @@ from netbench.runner.recording import Recorder
 from netbench.runner.run import Runner
 from netbench.runner.run_state import BlockFinished, RunState, TrialFinished, TrialStarted
 from netbench.sentinel import Sentinel
-from netbench.spec import Arm, Attach, NetworkSpec, Recipe, Role
+from netbench.spec import MACHINE_PATHS, Arm, Attach, NetworkSpec, Recipe, Role
 from netbench.spec import Path as TrafficPath
 from netbench.topology.pairs import LiveBlock, LivePair
 
@@ -419,9 +419,12 @@ def test_what_the_kernel_has_is_found_by_trying_and_leaves_nothing(engine: Netns
         name: engine.unsupported(driver.recipe, path)
         for name, driver in DRIVERS.items()
         for path in TrafficPath
+        if path not in MACHINE_PATHS
     }
+    to_machine = {engine.unsupported(DRIVERS["bridge"].recipe, path) for path in MACHINE_PATHS}
 
     assert links(engine) == before
+    assert {"nothing joins to the machine" in str(reason) for reason in to_machine} == {True}
     for name, reason in found.items():
         family = name.partition(":")[0]
         needed = NEEDED if family == "netkit" else f"modprobe {family}"
