@@ -430,7 +430,9 @@ def test_an_isolated_network_is_internal_and_its_bridge_has_no_address() -> None
 
 
 def test_a_runtime_is_in_the_recipe_and_changes_nothing_else() -> None:
-    for name in DRIVERS:
+    takers = {name for name, driver in DRIVERS.items() if "runtime" in driver.options}
+    assert takers == DRIVERS.keys() - {"netkit"}
+    for name in takers:
         plain, driver = DRIVERS[name], driver_named(f"{name}@runtime=crun")
         recipe = replace(plain.recipe, runtime="crun")
         assert driver == replace(plain, name=driver.name, recipe=recipe)
