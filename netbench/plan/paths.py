@@ -3,8 +3,15 @@
 from netbench.spec import Path
 
 
-def read_paths(text: str, *, two: bool) -> tuple[tuple[Path, ...], list[str]]:
-    """Return the paths of a comma list, and what is wrong with it; `two`: between two machines."""
+def read_paths(
+    text: str | None, usual: tuple[Path, ...], *, two: bool
+) -> tuple[tuple[Path, ...], list[str]]:
+    """Return the paths of a comma list, and what is wrong with it; `two`: between two machines.
+
+    Without a text they are the usual ones, and between two machines the one path there is.
+    """
+    if text is None:
+        return (Path.ACROSS,) if two else usual, []
     found: list[Path] = []
     names = [part.strip() for part in text.split(",") if part.strip()]
     problems = [] if names else [f"--paths is empty; known: {', '.join(Path)}"]

@@ -50,7 +50,7 @@ class Options:
     baseline: str | None = None
     engine: str = "auto"
     suite: str = "quick"
-    paths: str = "east-west"
+    paths: str | None = None  # None leaves it to the suite
     blocks: str | None = None
     max_time: str | None = None
     precision: str | None = None
@@ -96,7 +96,8 @@ class _Parser:
         self._options = options
         self._problems: list[str] = []
         self._suite, suite_problems = load_suite(options.suite)
-        self._paths, path_problems = read_paths(options.paths, two=options.peer_context is not None)
+        two, usual = options.peer_context is not None, self._suite.paths if self._suite else ()
+        self._paths, path_problems = read_paths(options.paths, usual, two=two)
         self._drivers = self._compared()
         self._baseline = self._reference() if self._drivers else ""
         self._sound = not self._problems and not path_problems  # whether cells are known

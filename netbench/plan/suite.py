@@ -27,7 +27,7 @@ MOST_BLOCKS: Final = 1000
 DEFAULT_MOST: Final = 40
 _BESIDE: Final = (TrafficPath.EAST_WEST,)  # where the engine's trials are, whatever is asked for
 
-_TOP = {"name", "title", "blocks", "max_time", "probes", "cell", "driver", "published"}
+_TOP = {"name", "title", "blocks", "max_time", "paths", "probes", "cell", "driver", "published"}
 _CELL = {"probe", "placement", "primary", "blocks"}
 _KIND = "kind"  # key of a probe's table that names what it is a configuration of
 
@@ -44,6 +44,7 @@ class Suite:
     limits: Mapping[tuple[str, Placement], int] = field(default_factory=dict)
     """In how many blocks, the first ones, those of the cells run that do not run in all."""
     drivers: tuple[Driver, ...] = ()  # what to compare where the user names no drivers
+    paths: tuple[TrafficPath, ...] = _BESIDE  # which ways, where the user names none
     published: tuple[PublishedComparison, ...] = ()
     least: int = LEAST_BLOCKS  # pairs that a contrast has at least before it may be settled
     most: int = DEFAULT_MOST  # blocks after which the run ends, whatever is left
@@ -123,6 +124,7 @@ def _suite(top: TomlTable, stem: str) -> Suite:
         secondary=frozenset(cell for cell, (primary, _) in cells.items() if not primary),
         limits={cell: limit for cell, (_, limit) in cells.items() if limit is not None},
         drivers=read_drivers(top),
+        paths=_paths(top),
         published=read_published(top, probes, tuple(cells)),
         least=least,
         most=most,
@@ -144,6 +146,22 @@ def _blocks(top: TomlTable) -> tuple[int, int]:
         span = f"from {LEAST_BLOCKS} to most, {most}"
         top.note("blocks", f"blocks: least is a whole number {span}, not {least!r}")
     return least, most
+
+
+def _paths(top: TomlTable) -> tuple[TrafficPath, ...]:
+    """Return the paths of one machine that a run takes where the user names none."""
+    known = [path for path in TrafficPath if path is not TrafficPath.ACROSS]
+
+    def right(given: object) -> bool:
+        return (
+            isinstance(given, list)
+            and bool(given)
+            and all(path in known for path in given)
+            and len(set(given)) == len(given)
+        )
+
+    wanted = f"is a list of one or more of {', '.join(known)}"
+    return tuple(TrafficPath(path) for path in top.take("paths", list(_BESIDE), right, wanted))
 
 
 def _max_time(top: TomlTable) -> float | None:

@@ -30,6 +30,7 @@ def option_problems(info: RunInfo, asked: Mapping[str, FactValue]) -> list[str]:
     plan = info.plan
     known: dict[str, FactValue] = {
         "drivers": ",".join(plan.drivers),
+        "paths": ",".join(dict.fromkeys(cell.path for cell in plan.cells)),
         "baseline": plan.baseline,
         "suite": plan.suite,
         "seed": str(plan.seed),

@@ -380,6 +380,10 @@ def test_a_suite_of_ones_own_is_read_with_its_parameters(tmp_path: Path) -> None
         ('name = "own"', "blocks = {less = 6}", 1, "unknown key 'less'; known: least, most"),
         ('name = "own"', "max_time = 0", 1, "max_time is a number of seconds above 0, not 0"),
         ('name = "own"', "max_time = true", 1, "max_time is a number of seconds above 0"),
+        *(
+            ('name = "own"', f"paths = {value}", 1, "paths is a list of one or more of east-west")
+            for value in ('"hairpin"', "[]", '["north"]', '["hairpin", "hairpin"]', '["across"]')
+        ),
         ("probes.tcp-throughput", "probes.tcp", 3, "unknown probe 'tcp'; known: tcp-throughput"),
         ("rounds = 3", "round = 3", 4, "unknown key 'round'; known: bidirectional, reverse"),
         ("rounds = 3", "rounds = 1", 4, "`rounds` is a whole number from 2"),
@@ -496,6 +500,16 @@ def test_the_suites_drivers_are_used_where_the_command_line_names_none(tmp_path:
     assert plan.baseline == "bridge:user"
     assert [driver.name for driver in planned(suite=file, drivers="host").drivers] == ["host"]
     assert [driver.name for driver in planned().drivers] == ["host", "bridge"]
+
+
+def test_the_suites_paths_are_taken_where_the_command_line_names_none(tmp_path: Path) -> None:
+    file = suite_file(tmp_path, f'paths = ["north-south", "hairpin"]\n{GOOD}')
+
+    assert planned(suite=file).paths == (Way.NORTH_SOUTH, Way.HAIRPIN)
+    assert planned(suite=file, paths="east-west").paths == (Way.EAST_WEST,)
+    assert planned().paths == (Way.EAST_WEST,)
+    beside = Options(suite=file, peer_context="b")
+    assert parse(beside).plan.paths == (Way.ACROSS,)
 
 
 def test_a_baseline_is_not_blamed_where_the_suites_drivers_cannot_be_read(tmp_path: Path) -> None:
@@ -978,7 +992,7 @@ def test_a_congestion_control_is_one_word() -> None:
         parse(Options(cc="-R"))
 
 
-@pytest.mark.parametrize("name", ["quick", "standard", "full"])
+@pytest.mark.parametrize("name", ["quick", "standard", "full", "questions"])
 def test_a_suite_that_is_shipped_is_right(name: str) -> None:
     suite, found = load_suite(name)
 

@@ -267,6 +267,8 @@ def test_a_number_without_a_plus_must_be_the_runs_and_the_error_names_the_plus()
 
     assert option_problems(info, {"blocks": "8", "max-time": "+60"}) == []
     assert option_problems(info, {"blocks": "+12"}) == []
+    assert option_problems(info, {"paths": "east-west"}) == []
+    assert option_problems(info, {"paths": "hairpin"}) != []
     assert found == [
         "--blocks: 8 when the run began, 12 now; --blocks +N adds N blocks to the run",
         "--max-time: not given when the run began, 60 now; --max-time +S adds S seconds to it",

@@ -44,7 +44,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "one.",
     "suite NAME": "Suite by name, or a TOML file.",
     "paths LIST": "Which ways the traffic goes: comma list of east-west, north-south, hairpin, "
-    "outside, to-outside; between two machines: across.",
+    "outside, to-outside; default: the suite's, as a rule east-west; between two machines: across.",
     "blocks N": "Exactly so many blocks; default: as many as it takes, within the suite's bounds. "
     "+N, with --resume: N more.",
     "max-time S": "Start no block that would end after this many seconds; default: the suite's. "

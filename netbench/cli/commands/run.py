@@ -15,7 +15,6 @@ from netbench.engines.base import EngineOptions
 from netbench.errors import ConfigurationError
 from netbench.plan import Options
 from netbench.record import Ending, FactValue
-from netbench.spec import Path as Way
 from netbench.store import load
 from netbench.workflow.confirm import asked_before, unconfirmable
 from netbench.workflow.confirm import confirm as confirm_run
@@ -45,7 +44,7 @@ def run(
     engine: shared.EngineName = "auto",
     context: shared.Context = None,
     suite: Annotated[str, shared.setting("suite NAME")] = "quick",
-    paths: Annotated[str, shared.setting("paths LIST")] = "east-west",
+    paths: Annotated[str | None, shared.setting("paths LIST")] = None,
     blocks: Annotated[str | None, shared.setting("blocks N")] = None,
     max_time: Annotated[str | None, shared.setting("max-time S")] = None,
     precision: Annotated[str | None, shared.setting("precision X")] = None,
@@ -90,8 +89,6 @@ def run(
         ),
     }
     shared.refuse_idle(ctx, idle)
-    if peer_context is not None and not shared.given(ctx, "paths"):
-        paths = ctx.params["paths"] = Way.ACROSS.value
     how = RunOptions(
         output=output,
         engine=EngineOptions(
