@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from typing import Any
 
-from netbench.drivers import Driver
+from netbench.drivers import Driver, PathClaim
 from netbench.errors import ConfigurationError, cut
 from netbench.plan.drivers import driver_named, third_party_problems
 from netbench.plan.order import BlockPlan, block_plan
@@ -65,25 +65,30 @@ class Plan:
         return tuple(dict.fromkeys(path for _, path, _ in self.kinds))
 
     @property
-    def _used(self) -> list[AnyProbe]:
-        """The probe of every cell of a driver, then the loads beside them."""
-        used = [self.probes[name] for name, _, _ in self.kinds]
+    def _published_to(self) -> list[AnyProbe]:
+        """The probe of every cell whose path leads through published ports, then their loads."""
+        ways = {path: [driver.ways[path] for driver in self.drivers] for path in self.paths}
+        used = [
+            self.probes[name]
+            for name, path, _ in self.kinds
+            if any(isinstance(way, PathClaim) and way.via.publishes for way in ways[path])
+        ]
         return used + [p.load for p in used if isinstance(p, Sliced) and p.load is not None]
 
     @property
     def servers(self) -> int:
-        """How many servers the cells of one driver start in a block, loads' included."""
-        return sum(one.clients if isinstance(one, Sliced) else 1 for one in self._used)
+        """How many servers one driver has behind published ports in a block, loads' included."""
+        return sum(one.clients if isinstance(one, Sliced) else 1 for one in self._published_to)
 
     @property
     def second_ports(self) -> int:
         """How many of them need a second port, with the same number where it is published."""
-        return sum(p.clients for p in self._used if isinstance(p, Sliced) and p.second_port)
+        return sum(p.clients for p in self._published_to if isinstance(p, Sliced) and p.second_port)
 
     @property
     def protocols(self) -> tuple[Protocol, ...]:
         """What some probe, or the load beside it, needs of a published port."""
-        return tuple(dict.fromkeys(each for probe in self._used for each in probe.protocols))
+        return tuple(dict.fromkeys(each for one in self._published_to for each in one.protocols))
 
     def driver(self, name: str) -> Driver:
         """Return the driver of that name."""

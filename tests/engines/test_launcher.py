@@ -88,6 +88,9 @@ class Shells:
         for shell in self.shells:
             shell.kill()
             shell.wait()
+            mark = str(list(shell.args)[-2])  # of its files, which a container would end with
+            for output in Path("/tmp").glob(f".netbench-{mark}-*"):  # noqa: S108 - the shell's
+                output.unlink()
 
 
 def _frames(peer: socket.socket, kind: int, stream: BinaryIO) -> None:
