@@ -1014,8 +1014,9 @@ def test_the_standard_suite_is_judged_by_three_cells() -> None:
 
 
 def test_plans_publish_what_their_probes_talk_over(tmp_path: Path) -> None:
+    cells = '[[cell]]\nprobe = "tcp-rr"\n[[cell]]\nprobe = "udp-rr"\n'
     options = Options(drivers="bridge", paths="east-west,north-south")
-    both = build(parse(replace(options, suite=suite_file(tmp_path, DATAGRAMS))), TWO)
+    both = build(parse(replace(options, suite=suite_file(tmp_path, cells))), TWO)
     tcp = build(parse(replace(options, suite="quick")), TWO)
     none = build(parse(replace(options, paths="east-west")), TWO)
 
