@@ -1,5 +1,6 @@
 """Sessions over fakes: rounds of slices, who works when, and what proves a path in each slice."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
@@ -160,8 +161,9 @@ def test_a_client_that_is_held_after_its_pause_is_started_anew() -> None:
     found = Run(three(TRIPS), engine).records()
 
     assert all(isinstance(record.outcome, Sample) for record in found)
-    started = [one for one in engine.processes if one.tool == "sockperf"]
-    assert len(started) == 2 * 2 * len(ARMS), "each arm's server and client twice"
+    started = Counter(one.pair for one in engine.processes if one.role is Role.CLIENT)
+    # Arms are started side by side on one clock: what one waits for may be too long for another.
+    assert all(started[pair] >= 2 for pair in ARMS), started
 
 
 def test_a_session_of_which_one_client_dies_gives_no_number() -> None:
