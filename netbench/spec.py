@@ -67,6 +67,7 @@ class Path(StrEnum):
     TO_OUTSIDE = "to-outside"  # from a container to a server in that namespace
 
 
+USER_MODE: Final = ("pasta", "slirp4netns")  # networks of one container each, in user space
 MACHINE_PATHS: Final = (Path.OUTSIDE, Path.TO_OUTSIDE)  # paths between containers and the machine
 
 

@@ -23,6 +23,7 @@ from netbench.drivers.links import ESP as ESP
 from netbench.drivers.links import FIREWALL as FIREWALL
 from netbench.drivers.macvlan_ipvlan import IPVLANS, MACVLANS
 from netbench.drivers.overlay import OVERLAY
+from netbench.drivers.pasta_slirp4netns import PASTA, SLIRP4NETNS
 from netbench.drivers.variants import no_congestion_control as no_congestion_control
 from netbench.drivers.variants import varied as varied
 from netbench.spec import Path
@@ -55,7 +56,7 @@ DRIVERS: Final = Registry(  # by name with mode; `plugin` and `cni` make others
         driver.name: driver
         for driver in (
             *(NONE, HOST, BRIDGE, BRIDGE_USER, CONTAINER),
-            *(*MACVLANS, *IPVLANS, OVERLAY, NETKIT),
+            *(*MACVLANS, *IPVLANS, OVERLAY, NETKIT, PASTA, SLIRP4NETNS),
         )
     },
     unsound,

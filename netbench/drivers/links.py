@@ -15,6 +15,7 @@ from netbench.spec import Role
 
 Hops = tuple[Hop, ...]
 ESP: Final = "esp"  # what stands for a machine's ESP among links
+TAP: Final = "tun"  # the kind of a tap, in the kernel's words
 FIREWALL: Final = "firewall"  # what stands for a host's rules among them; its kind is the backend
 
 
@@ -157,6 +158,12 @@ def end_to_machine(facts: PairFacts) -> Hops:
     """Return the client's eth0, and what is known of the way from there to the machine."""
     source = facts.client.link("eth0")
     return (Hop(Role.CLIENT, source, "tx"), *_outside(facts)) if facts.machine and source else ()
+
+
+def tap_to_machine(facts: PairFacts) -> Hops:
+    """Return the client's tap, whose other side is a process, and the machine's `lo`."""
+    tap, outside = next((x for x in facts.client.links if x.kind == TAP), None), _outside(facts)
+    return (Hop(Role.CLIENT, tap, "tx"), *outside) if tap and outside else ()
 
 
 def _outside(facts: PairFacts) -> Hops:

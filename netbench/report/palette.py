@@ -36,6 +36,9 @@ _OWN: Final = {
     "ipvlan:l3": Colour("#2f4fb5", "#8aa4ff"),
     "ipvlan:l3s": Colour("#8a2fa8", "#d58cf0"),
     "overlay": Colour("#7f1d1d", "#f2a3a3"),
+    "netkit": Colour("#3d6b1f", "#86c46a"),
+    "pasta": Colour("#c0187e", "#ff8fd0"),
+    "slirp4netns": Colour("#4f5d2f", "#c3cf9a"),
 }
 """Fixed colours, so that two reports show a driver alike; a variant takes a free one."""
 DRIVERS: Final = tuple(_OWN.values())

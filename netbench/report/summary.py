@@ -127,7 +127,8 @@ def _uncompared(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
 
 
 def _without_baseline(analysis: Analysis) -> Iterator[str]:
-    """Yield for each path that the baseline lacks what the drivers reach there."""
+    """Yield for each path what drivers reach there of which the baseline has no figure."""
+    has = {c.path for c in analysis.cells if c.driver == analysis.baseline and c.trials}
     for path, cells in grouped(
         (cell.path, cell) for cell in sentences.uncompared(analysis)
     ).items():
@@ -136,7 +137,8 @@ def _without_baseline(analysis: Analysis) -> Iterator[str]:
             for c in cells
         )
         said = "; ".join(f"{driver} {', '.join(own)}" for driver, own in figures.items())
-        yield f"{answer.way_title(path)}, where {analysis.baseline} has no path: {said}."
+        without = "of which {} has none" if path in has else "where {} has no path"
+        yield f"{answer.way_title(path)}, {without.format(analysis.baseline)}: {said}."
 
 
 def _certainty(analysis: Analysis) -> str:

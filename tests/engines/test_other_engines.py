@@ -93,7 +93,7 @@ def test_rootless_podman_is_measured_within_and_to_and_from_its_machine(
 ) -> None:
     program = of_user(rootless_podman, plain_user)
     paths = ("--paths", ",".join(("east-west", "north-south", *MACHINE_PATHS)), "--blocks", "1")
-    drivers = ("--engine", "docker", "--drivers", "host,bridge,macvlan")
+    drivers = ("--engine", "docker", "--drivers", "host,bridge,macvlan,pasta,slirp4netns")
     done = program("run", *drivers, *paths, "--suite", program.suite())
     found = ways(records(program.run_folder()))
 
@@ -102,6 +102,11 @@ def test_rootless_podman_is_measured_within_and_to_and_from_its_machine(
     assert found["bridge", "outside"] == (*LO, ("server", None, "rx")), "not by the bridge"
     assert found["bridge", "to-outside"] == (*INTO_A_BRIDGE, *TO_THE_MACHINE)
     assert found["host", "outside"] == found["host", "to-outside"] == (("host", None, "tx"),)
+    for stack in ("pasta", "slirp4netns"):
+        assert found[stack, "outside"] == (*LO, ("server", None, "rx"))
+        assert found[stack, "to-outside"] == (("client", "tun", "tx"), *LO)
+        assert "each container has a network of its own" in str(found[stack, "east-west"])
+        assert trial_facts(program, stack, "outside")["trial.published_via"] == "proxy"
     assert "the emulated LAN does not reach them" in str(found["bridge", "north-south"])
     assert "the machine itself" in str(found["host", "north-south"])
     assert "the parent link" in str(found["macvlan", "outside"])

@@ -4,13 +4,16 @@
 
 Writes `facts/ENGINE/DRIVER.json`: what the netlink reader saw, and the text of every command that
 the reader from inside ran in the same pair at the same time. Needs root; `docker` starts an engine
-of its own (tests/lab/dockerd). A driver that this machine cannot make is named and passed over.
+of its own (tests/lab/dockerd), and `podman` an ordinary user's Podman. A driver that this machine
+cannot make is named and passed over.
 """
 
 import json
+import os
+import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,6 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from support.dockerd import Lab
+from support.other_engines import rootless_podman
 
 from netbench.drivers import DRIVERS, Driver, PathClaim
 from netbench.engines.base import Engine, EngineOptions
@@ -48,16 +52,37 @@ def engine(kind: str) -> Iterator[Engine]:
         finally:
             made.close()
         return
+    if kind == "podman":
+        yield from _opened(os.environ)
+        return
     lab = Lab.start()
     try:
-        made = open_docker("golden", EngineOptions(init_swarm=True), lab.environment)
-        made.prepare()
-        try:
-            yield made
-        finally:
-            made.close()
+        yield from _opened(lab.environment)
     finally:
         lab.stop()
+
+
+def _opened(environment: Mapping[str, str]) -> Iterator[Engine]:
+    """Give the engine that the environment names."""
+    made = open_docker(
+        "golden", EngineOptions(init_swarm=environment is not os.environ), environment
+    )
+    made.prepare()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def beside_podman(argv: Sequence[str]) -> int:
+    """Run this script beside a Podman of an ordinary user; return its exit code."""
+    podman = rootless_podman()
+    try:
+        within = {**os.environ, **podman.environment}
+        command = (*podman.spaces.before, sys.executable, __file__, *argv)
+        return subprocess.run(command, env=within, check=False).returncode
+    finally:
+        podman.stop()
 
 
 def recorded(subject: NamespaceSet, said: dict[str, str]) -> NamespaceSet:
@@ -133,4 +158,6 @@ def noted(pair: Pair, said: dict[str, dict[str, str]]) -> Pair:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "podman" and "DOCKER_HOST" not in os.environ:
+        sys.exit(beside_podman(sys.argv[1:]))
     capture(sys.argv[1], Path(__file__).parent / "facts" / sys.argv[1], sys.argv[2:])

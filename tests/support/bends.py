@@ -299,6 +299,27 @@ _OVERLAY: Final[Bends] = {
 }
 
 
+TAP = "the only link beside lo is a tap, which a process serves"
+SLIRP = "it is in 10.0.2.0/24, and the default route is 10.0.2.2, slirp4netns itself"
+_PASTA: Final[Bends] = {
+    **_OWN,
+    "the tap is a veth": (lambda f: with_link(f, "server", "tap0", kind="veth"), TAP),
+    "no link": (lambda f: without_link(f, "client", "tap0"), TAP),
+    "a second tap": (lambda f: with_links(f, "client", link("tap1", 3, kind="tun")), TAP),
+}
+_SLIRP: Final[Bends] = {
+    **_PASTA,
+    "another gateway": (
+        lambda f: with_end(f, "server", routes=(Route("default", "10.0.2.1", "tap0"),)),
+        SLIRP,
+    ),
+    "no route to its network": (
+        lambda f: with_end(f, "client", routes=(Route("default", "10.0.2.2", "tap0"),)),
+        SLIRP,
+    ),
+    "no route": (lambda f: with_end(f, "client", routes=()), SLIRP),
+}
+
 BENDS: Final[Mapping[str, Bends]] = {
     "none": _NONE,
     "host": _HOST,
@@ -314,6 +335,8 @@ BENDS: Final[Mapping[str, Bends]] = {
     "ipvlan:l3s": _ipvlan("l3s"),
     "overlay": _OVERLAY,
     "netkit": _bridged("netkit", VETH.replace("veth", "netkit")),
+    "pasta": _PASTA,
+    "slirp4netns": _SLIRP,
 }
 OVERLAY_UNSEEN: Final[Bends] = {
     "the engine tells no VXLAN id": (lambda f: ipam(f, vxlan=None), SANDBOX),

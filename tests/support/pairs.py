@@ -127,6 +127,24 @@ def _routed_by_device(facts: PairFacts, default: str) -> PairFacts:
     return facts
 
 
+def tap_pair(*, slirp: bool) -> PairFacts:
+    """Two ends with a tap each, in slirp4netns's network or with addresses of pasta's own."""
+    own, gateway, to = ("10.0.2.100", "10.0.2.2", "10.0.2.0/24")
+    if not slirp:
+        own, gateway, to = ("169.254.2.1", "169.254.2.2", "169.254.0.0/16")
+    client, server = (
+        end(
+            role,
+            net,
+            links=(link("tap0", 2, kind="tun"),),
+            addresses=(Address("tap0", own, 24),),
+            routes=(Route("default", gateway, "tap0"), Route(to, None, "tap0")),
+        )
+        for role, net in ((Role.CLIENT, CLIENT_NET), (Role.SERVER, SERVER_NET))
+    )
+    return replace(none_pair(), client=client, server=server)
+
+
 def passthru_pair() -> PairFacts:
     """One child that took its parent's MAC address; the client has nothing but `lo`."""
     facts = children_pair("macvlan", "passthru")
@@ -250,6 +268,8 @@ PAIRS: Final[Mapping[str, Pair]] = {
     "ipvlan:l3s": lambda: children_pair("ipvlan", "l3s"),
     "overlay": overlay_pair,
     "netkit": lambda: bridge_pair("netkit"),
+    "pasta": lambda: tap_pair(slirp=False),
+    "slirp4netns": lambda: tap_pair(slirp=True),
 }
 """One of each driver; none has a LAN that need not."""
 

@@ -24,7 +24,7 @@ from support.pairs import (
 
 from netbench.drivers import DRIVERS, PathClaim
 from netbench.record import Address, PairFacts, PathProof, Route, Slice
-from netbench.spec import MACHINE_PATHS, Path, Role
+from netbench.spec import MACHINE_PATHS, USER_MODE, Path, Role
 from netbench.topology.paths import trimmed
 from netbench.topology.proof import prove, route_to
 
@@ -54,7 +54,9 @@ def pair(name: str, path: Path) -> PairFacts:
     if path is Path.ACROSS:
         return ACROSS[name]()
     if path in MACHINE_PATHS:
-        return with_machine(PAIRS[name](), apart=(name, path) != ("host", Path.OUTSIDE))
+        facts = with_machine(PAIRS[name](), apart=(name, path) != ("host", Path.OUTSIDE))
+        own = name in USER_MODE and path is Path.OUTSIDE  # they pass on to the container's own `lo`
+        return replace(facts, entry="lo") if own else facts
     return with_lan(PAIRS[name]()) if path is Path.NORTH_SOUTH else PAIRS[name]()
 
 

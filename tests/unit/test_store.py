@@ -327,7 +327,7 @@ def test_two_runs_of_one_second_get_two_folders(tmp_path: Path) -> None:
         (("macvlan@com.docker.x=/a/b",), "macvlan-com.docker.x-b"),
         (
             tuple(DRIVERS),
-            "none-host-bridge-bridge-user-container-macvlan-bridge-macvlan-private-and-7-more",
+            "none-host-bridge-bridge-user-container-macvlan-bridge-macvlan-private-and-9-more",
         ),
         ((f"bridge:user@com.docker.network.bridge.name={'x' * 99}", "host"), None),
         (("cni:/", "@", "host"), "cni-host"),

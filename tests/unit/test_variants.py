@@ -131,6 +131,8 @@ def test_the_grammar(text: str, name: str) -> None:
             "bridge@speed=9",
             "bridge: unknown option 'speed'; it takes: cc, family, published, runtime",
         ),
+        ("pasta@mtu=9000", "pasta: unknown option 'mtu'; it takes: cc, runtime"),
+        ("slirp4netns:fast", "driver 'slirp4netns' has no mode 'fast'; its modes: none"),
         ("bridge@gateway=routed", "use bridge:user@gateway=routed"),
         ("macvlan@gateway=routed", "macvlan:bridge: unknown option 'gateway'"),
         (

@@ -11,7 +11,7 @@ from netbench.engines.docker.machine import MachineAccess
 from netbench.engines.docker.networks import Networks
 from netbench.engines.docker.routes import Between
 from netbench.engines.docker.runtimes import Runtimes
-from netbench.spec import MACHINE_PATHS, Attach, Family, GatewayMode, Path, Recipe
+from netbench.spec import MACHINE_PATHS, USER_MODE, Attach, Family, GatewayMode, Path, Recipe
 
 _PROXY_UNUSED: Final = (
     "the engine's DNAT rule takes every packet from the LAN before its proxy: only containers "
@@ -82,7 +82,8 @@ class EngineSupport:
         attaches = (recipe.client, recipe.server)
         if Attach.HOST in attaches and "name=userns" in security_options(self._info):
             return "the engine remaps users (userns-remap) and then refuses the host's network"
-        if self._hosting.apart and (lacking := self._lacks_apart(recipe)):
+        lacks = self._lacks_apart if self._hosting.apart else _lacks_podman
+        if lacking := lacks(recipe):
             return lacking
         if Attach.DEFAULT not in attaches:
             return None
@@ -151,3 +152,10 @@ class EngineSupport:
             return _PROXY_UNUSED
         published = not on_lan and recipe.server in (Attach.DEFAULT, Attach.NETWORK)
         return self._publishing.unavailable() if published else None
+
+
+def _lacks_podman(recipe: Recipe) -> str | None:
+    """Return what a recipe lacks where the engine is not rootless Podman."""
+    name = recipe.network.driver if recipe.network else ""
+    only = f"{name} is a network of rootless Podman's containers, and of no other engine's"
+    return only if name in USER_MODE else None

@@ -25,7 +25,7 @@ from netbench.engines.local_process import attempts
 from netbench.engines.subnets import LanVeth, SubnetPair, SubnetPool
 from netbench.errors import EngineError, Unsupported
 from netbench.record import Ipam
-from netbench.spec import VXLAN_HEADERS, Family, NetworkSpec
+from netbench.spec import USER_MODE, VXLAN_HEADERS, Family, NetworkSpec
 
 OVERLAY: Final = "overlay"
 _VXLAN: Final = "com.docker.network.driver.overlay.vxlanid_list"
@@ -156,7 +156,7 @@ class Networks:
         if spec.driver in ("cni", "netkit"):
             name = "cni:" if spec.driver == "cni" else spec.driver
             return f"{name} is for the netns engine: --engine netns"
-        if spec.driver not in self._drivers:
+        if spec.driver not in (*self._drivers, *USER_MODE):
             has = ", ".join(self._drivers) or "none"
             return f"the engine has no network driver {spec.driver}; it has {has}"
         if spec.on_lan:
@@ -177,6 +177,8 @@ class Networks:
         with self._lock:
             if why := self.refusal(spec):
                 raise Unsupported(why)
+            if spec.driver in USER_MODE:  # there is nothing to make: each container gets its own
+                return Network(spec.driver, ipam=None)
             if spec.driver == OVERLAY:
                 self._swarm.ensure()
             known = self._shared.get(spec)
@@ -241,6 +243,8 @@ class Networks:
 
     def remove(self, network: Network) -> float | None:
         """Remove a network with its wire, and return the seconds; None if others still use it."""
+        if network.id in USER_MODE:
+            return None
         with self._lock:
             if self._users[network.id] > 1:
                 self._users[network.id] -= 1

@@ -21,6 +21,7 @@ from netbench.errors import EngineError, EngineUnavailable, Unsupported
 from netbench.record import FactValue, RuleCounters
 from netbench.spec import (
     MACHINE_PATHS,
+    USER_MODE,
     Attach,
     CpuTopology,
     Family,
@@ -146,6 +147,8 @@ class NetnsEngine(Engine):
 
     def _lacks(self, spec: NetworkSpec) -> str | None:
         """Return why a network cannot be made here, or None if it can."""
+        if spec.driver in USER_MODE:
+            return f"{spec.driver} is a network of rootless Podman's containers: --engine docker"
         if spec.driver not in _DRIVERS:
             return f"plugin:{spec.driver} needs a Docker Engine: the netns engine has no plug-ins"
         if spec.gateway:
