@@ -110,6 +110,7 @@ def test_rootless_podman_is_measured_within_and_to_and_from_its_machine(
     assert "the emulated LAN does not reach them" in str(found["bridge", "north-south"])
     assert "the machine itself" in str(found["host", "north-south"])
     assert "the parent link" in str(found["macvlan", "outside"])
+    assert "leftovers" not in done.stderr
     facts = facts_of(program)
     assert (facts["engine.name"], facts["engine.rootless"]) == ("podman", True)
     assert facts["engine.rootless_network"] == "pasta"

@@ -28,7 +28,7 @@ from netbench.engines.docker import swarm
 from netbench.engines.docker.client import Clients
 from netbench.engines.docker.endpoints import OWNER, RUN, Maker
 from netbench.engines.docker.image import IMAGE
-from netbench.engines.docker.lan import cut_wires
+from netbench.engines.docker.lan import WIRES, cut_wires
 from netbench.engines.docker.swarm_nodes import MANAGED_BY, leave_joined
 from netbench.engines.local_process import attempts, call
 from netbench.engines.owner import maker_lives
@@ -62,7 +62,11 @@ def owned(clients: Clients, run: str | None) -> tuple[Owned, ...]:
             networks = [one for one in networks if manages or one.get("Scope") != "swarm"]
         images = api.images(filters={"label": IMAGE}) if run is None else []
     marks = [one for one in every if MANAGED_BY in (one["Labels"] or {})]
-    containers = [one for one in every if one not in marks]
+    # Wires are cut in the host's namespace, which rootless Podman's last container on a bridge ends.
+    containers = sorted(
+        (one for one in every if one not in marks),
+        key=lambda one: WIRES not in (one["Labels"] or {}),
+    )
     formed = swarm.found(clients)
     swarms = [{"Id": formed[0], "Name": _SWARM, "Labels": formed[1]}] if formed else []
     swarms += [{"Id": one["Id"], "Name": _JOINED, "Labels": one["Labels"]} for one in marks]
