@@ -62,7 +62,7 @@ def owned(clients: Clients, run: str | None) -> tuple[Owned, ...]:
             networks = [one for one in networks if manages or one.get("Scope") != "swarm"]
         images = api.images(filters={"label": IMAGE}) if run is None else []
     marks = [one for one in every if MANAGED_BY in (one["Labels"] or {})]
-    # Wires are cut in the host's namespace, which rootless Podman's last container on a bridge ends.
+    # Wires are cut in the host's namespace, which ends with rootless Podman's last bridge.
     containers = sorted(
         (one for one in every if one not in marks),
         key=lambda one: WIRES not in (one["Labels"] or {}),
