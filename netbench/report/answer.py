@@ -24,6 +24,8 @@ _NOUNS: Final = {
     "rtt_p50": "round trip",
     "connections": "connections per second",
     "start_time": "time to the first byte",
+    "outage_time": "time without an answer",
+    "lookup_outside": "lookup of an outside name",
 }
 """Metrics in few words; a round trip is the median one, as every output says beside its table."""
 _NAMED: Final = 4  # drivers of one group that a headline names
@@ -144,7 +146,7 @@ def _paths(
     if isolated(driver):
         return (PathAnswer("", (Clause("", "isolated by design", _tried(view)),)),)
     if driver == analysis.baseline:
-        return (PathAnswer("", _baseline(info, analysis)),)
+        return _baseline(info, analysis, view)
     found = [
         PathAnswer(_opening(view, path), _clauses(info, analysis, driver, path))
         for path in dict.fromkeys(c.path for c in sentences.primaries(analysis, driver))
@@ -183,8 +185,11 @@ def way_title(path: str) -> str:
     return labels.capital(title)
 
 
-def _baseline(info: RunInfo, analysis: Analysis) -> tuple[Clause, ...]:
-    """Return the medians of the baseline's first arm on the first path that was measured."""
+def _baseline(info: RunInfo, analysis: Analysis, view: DriverView | None) -> tuple[PathAnswer, ...]:
+    """Return the medians of the baseline's first arm on every path, on the first if others differ.
+
+    What is said of other drivers is said against it, path by path.
+    """
     own = [
         cell
         for cell in analysis.cells
@@ -192,11 +197,20 @@ def _baseline(info: RunInfo, analysis: Analysis) -> tuple[Clause, ...]:
         and is_primary(info.plan, cell.probe, cell.placement, cell.metric)
         and cell.median is not None
     ]
-    return tuple(
-        Clause("", units.quantity(cell.median, cell.unit), what(labels.key_of(cell), cell.metric))
-        for cell in own
-        if cell.path == own[0].path
-    ) or (Clause("", "not measured", ""),)
+    found = [
+        PathAnswer(
+            _opening(view, path) if len(info.plan.drivers) == 1 else "",
+            tuple(
+                Clause(
+                    "", units.quantity(one.median, one.unit), what(labels.key_of(one), one.metric)
+                )
+                for one in cells
+            ),
+        )
+        for path, cells in grouped((cell.path, cell) for cell in own).items()
+    ]
+    shown = found if len(info.plan.drivers) == 1 else found[:1]
+    return tuple(shown) or (PathAnswer("", (Clause("", "not measured", ""),)),)
 
 
 def noun(key: CellKey, metric: str) -> str:

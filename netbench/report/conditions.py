@@ -55,9 +55,9 @@ def kernel_text(info: RunInfo) -> str:
 def engine_named(info: RunInfo) -> str:
     """Return the engine with its version, or what it says of itself where it has none."""
     version, name = fact(info, "engine.version"), fact(info, "engine.name")
-    if isinstance(version, str):
-        return plain(f"{info.engine} {version}")
-    return plain(name if isinstance(name, str) else info.engine)
+    rootless = ["rootless"] if fact(info, "engine.rootless") is True else []
+    named = [*rootless, name if isinstance(name, str) else info.engine]
+    return plain(" ".join([*named, version] if isinstance(version, str) else named))
 
 
 def where(info: RunInfo, digest: Digest) -> str:

@@ -13,7 +13,7 @@ from netbench.runner.setup import TrialSetup
 from netbench.spec import Role
 from netbench.topology.pairs import LivePair
 
-_LOOK: Final = 0.15  # seconds into the run at which the tools' CPUs are looked at
+_LOOK: Final = 0.15  # seconds into a run, or half of a shorter one, after which it is looked at
 
 
 def run_trial(
@@ -90,7 +90,7 @@ class _Trial:
         try:
             client = self.setup.start(prepared, probe.client_argv(*prepared.goal))
             began = clock.now()
-            clock.until(began + _LOOK)
+            clock.until(began + min(_LOOK, probe.expected / 2))
             for watch in recording.watches if looking else ():
                 watch.look()
             recording.look(prepared.cpus)

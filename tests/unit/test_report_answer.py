@@ -5,7 +5,9 @@ import pytest
 from support.synthetic import Reported, contrast_of, reported
 
 from netbench.analysis import Contrast, Verdict
-from netbench.report.answer import answers, headline
+from netbench.analysis.cell_key import CellKey
+from netbench.record import METRICS
+from netbench.report.answer import answers, headline, noun
 from netbench.report.conditions import Badges
 from netbench.spec import Path, Placement
 
@@ -248,3 +250,11 @@ def test_caveats_stand_with_the_drivers_that_they_limit() -> None:
     assert badges.of_driver("bridge") == badges.of_driver("none") == ()
     assert badges.of_run[0] == "one machine"
     assert "host and container: over loopback, MTU 65536" in badges.lines()
+
+
+@pytest.mark.parametrize("metric", [name for name, one in METRICS.items() if one.primary])
+def test_what_decides_has_a_name_that_a_sentence_takes(metric: str) -> None:
+    """A title, which begins with a capital, stands at the head of a column."""
+    key = CellKey("east-west", "tcp-rr", Placement.CROSS)
+
+    assert noun(key, metric).removeprefix("UDP ")[0].islower()

@@ -13,7 +13,7 @@ from support.synthetic import Reported, contrast_of, reported, run_of
 
 from netbench.analysis import QualityWarning, Verdict, analyse
 from netbench.errors import ConfigurationError
-from netbench.record import Failure
+from netbench.record import Absent, FactValue, Failure
 from netbench.report import (
     DECISION,
     answer_picture,
@@ -24,7 +24,7 @@ from netbench.report import (
     png,
 )
 from netbench.report.answer import effect
-from netbench.report.conditions import Badges, where
+from netbench.report.conditions import Badges, engine_named, where
 from netbench.report.sentences import primaries
 from netbench.report.summary import escaped
 
@@ -305,3 +305,18 @@ def test_without_a_renderer_a_png_says_what_it_needs(monkeypatch: pytest.MonkeyP
         png("<svg/>")
 
     assert caught.value.hint == "pip install 'netbench[picture]'"
+
+
+@pytest.mark.parametrize(
+    ("facts", "named"),
+    [
+        ({}, "docker 26.1.5"),
+        ({"engine.name": "podman", "engine.version": "5.4.2"}, "podman 5.4.2"),
+        ({"engine.name": "podman", "engine.rootless": True}, "rootless podman 26.1.5"),
+        ({"engine.rootless": Absent("not told")}, "docker 26.1.5"),
+    ],
+)
+def test_an_engine_is_named_by_what_it_is(facts: dict[str, FactValue], named: str) -> None:
+    info = reported().info
+
+    assert engine_named(replace(info, facts=tuple({**dict(info.facts), **facts}.items()))) == named
