@@ -19,7 +19,7 @@ from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
 from netbench.plan.drivers import driver_named
 from netbench.record import PairFacts
-from netbench.spec import Arm, Attach, NetworkSpec, Path, Recipe
+from netbench.spec import USER_MODE, Arm, Attach, NetworkSpec, Path, Recipe
 from netbench.topology.pairs import LiveBlock, LivePair
 
 MACVLAN = NetworkSpec("macvlan", mode="bridge")
@@ -51,7 +51,7 @@ def assert_promises_hold(engine: DockerEngine, driver: Driver) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in DRIVERS if not name.startswith(("ipvlan", "netkit"))]
+    "name", [name for name in DRIVERS if not name.startswith(("ipvlan", "netkit", *USER_MODE))]
 )
 def test_every_driver_keeps_its_promises(engine: DockerEngine, lab: Lab, name: str) -> None:
     engine.lan()

@@ -33,7 +33,7 @@ from netbench.runner.recording import Recorder
 from netbench.runner.run import Runner
 from netbench.runner.run_state import BlockFinished, RunState, TrialFinished, TrialStarted
 from netbench.sentinel import Sentinel
-from netbench.spec import MACHINE_PATHS, Arm, Attach, NetworkSpec, Recipe, Role
+from netbench.spec import MACHINE_PATHS, USER_MODE, Arm, Attach, NetworkSpec, Recipe, Role
 from netbench.spec import Path as TrafficPath
 from netbench.topology.pairs import LiveBlock, LivePair
 
@@ -429,7 +429,10 @@ def test_what_the_kernel_has_is_found_by_trying_and_leaves_nothing(engine: Netns
         family = name.partition(":")[0]
         needed = NEEDED if family == "netkit" else f"modprobe {family}"
         lacking = f"the kernel has no {family} ({needed}): Operation not supported"
+        if name in USER_MODE:
+            lacking = f"{name} is a network of rootless Podman's containers: --engine docker"
         assert reason in (None, lacking)
+    assert {*USER_MODE} <= {name for name, reason in found.items() if reason}
     assert found["bridge"] is None
     assert found["host"] is None
 
