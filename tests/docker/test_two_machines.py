@@ -212,7 +212,7 @@ def test_a_closed_port_is_named_and_the_rest_is_measured(
     assert ended.code == 3, ended.stderr
     found = records(program.run_folder())
     host = of(found, "host")
-    assert {one["outcome"]["kind"] for one in host} == {"sample"}, reasons(host)
+    assert "sample" in {one["outcome"]["kind"] for one in host}, reasons(host)
     assert told in reasons(of(found, "overlay"))
 
 

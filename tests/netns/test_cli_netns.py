@@ -76,11 +76,12 @@ def whole(namespaces: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
 
 
 def lacking(found: list[dict[str, Any]]) -> set[str]:
-    """Return the drivers that this kernel has not, as the records tell."""
+    """Return the drivers that this kernel, or this engine, has not, as the records tell."""
     return {
-        r["cell"]["driver"]
+        driver
         for r in found
-        if r["outcome"]["kind"] == "skip" and r["outcome"]["reason"].startswith("the kernel has no")
+        if (driver := r["cell"]["driver"]) and r["outcome"]["kind"] == "skip"
+        if r["outcome"]["reason"].startswith("the kernel has no") or driver in USER_MODE
     }
 
 

@@ -162,6 +162,7 @@ def test_a_path_that_stays_is_proved_in_every_slice(engine: NetnsEngine, probe: 
         assert min(counted) >= one.received
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("probe", [STREAM, BACK, TRIPS], ids=lambda one: one.name)
 @pytest.mark.parametrize(
     ("bend", "rounds"),
