@@ -126,6 +126,11 @@ class Driver:
         """Tell whether it carries no traffic at all."""
         return not any(isinstance(way, PathClaim) for way in self.ways.values())
 
+    def publishes(self, path: Path) -> bool:
+        """Tell whether a path leads to the server through published ports."""
+        way = self.ways[path]
+        return isinstance(way, PathClaim) and way.via.publishes
+
     def hops(self, path: Path, facts: PairFacts) -> tuple[Hop, ...]:
         """Return the claimed links of one path; none where it is closed."""
         way = self.ways[path]

@@ -93,7 +93,7 @@ _VALUES: Final = {
     "family": ("4", "6"),
     "icc": ("true", "false"),
     "internal": ("true", "false"),
-    "gateway": ("nat", "nat-unprotected", "routed", "isolated"),
+    "gateway": get_args(GatewayMode),
     "published": ("proxy", "nat"),
     "rules": get_args(FirewallRules),
     "encrypted": ("true",),

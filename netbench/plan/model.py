@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from typing import Any
 
-from netbench.drivers import Driver, PathClaim
+from netbench.drivers import Driver
 from netbench.errors import ConfigurationError, cut
 from netbench.plan.drivers import driver_named, third_party_problems
 from netbench.plan.order import BlockPlan, block_plan
@@ -67,11 +67,10 @@ class Plan:
     @property
     def _published_to(self) -> list[AnyProbe]:
         """The probe of every cell whose path leads through published ports, then their loads."""
-        ways = {path: [driver.ways[path] for driver in self.drivers] for path in self.paths}
         used = [
             self.probes[name]
             for name, path, _ in self.kinds
-            if any(isinstance(way, PathClaim) and way.via.publishes for way in ways[path])
+            if any(driver.publishes(path) for driver in self.drivers)
         ]
         return used + [p.load for p in used if isinstance(p, Sliced) and p.load is not None]
 

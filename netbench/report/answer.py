@@ -197,9 +197,10 @@ def _baseline(info: RunInfo, analysis: Analysis, view: DriverView | None) -> tup
         and is_primary(info.plan, cell.probe, cell.placement, cell.metric)
         and cell.median is not None
     ]
+    alone = len(info.plan.drivers) == 1
     found = [
         PathAnswer(
-            _opening(view, path) if len(info.plan.drivers) == 1 else "",
+            _opening(view, path) if alone else "",
             tuple(
                 Clause(
                     "", units.quantity(one.median, one.unit), what(labels.key_of(one), one.metric)
@@ -209,8 +210,8 @@ def _baseline(info: RunInfo, analysis: Analysis, view: DriverView | None) -> tup
         )
         for path, cells in grouped((cell.path, cell) for cell in own).items()
     ]
-    shown = found if len(info.plan.drivers) == 1 else found[:1]
-    return tuple(shown) or (PathAnswer("", (Clause("", "not measured", ""),)),)
+    unmeasured = PathAnswer("", (Clause("", "not measured", ""),))
+    return tuple(found if alone else found[:1]) or (unmeasured,)
 
 
 def noun(key: CellKey, metric: str) -> str:

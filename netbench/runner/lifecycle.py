@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from msgspec.structs import replace as changed
 
-from netbench.drivers import Driver, PathClaim
+from netbench.drivers import Driver
 from netbench.engines.base import Endpoint, Network
 from netbench.errors import ENGINE_FAILURES, EngineError, FactError, ProbeError, Unsupported
 from netbench.facts.base import ports_in_use
@@ -109,8 +109,7 @@ class _Trial:
         if not self.probe.ports:
             return ()
         engine, driver = self.recording.recorder.engine, self.driver
-        way = driver.ways[Path.NORTH_SOUTH]
-        if not isinstance(way, PathClaim) or not way.via.publishes:
+        if not driver.publishes(Path.NORTH_SOUTH):
             raise TrialFailed(Skip("the driver publishes no ports"))
         if driver.recipe.client is Attach.PEER:
             reason = "an endpoint in another's network namespace publishes no ports of its own"

@@ -59,8 +59,7 @@ def ports_for(
 
     What `fixed` returns is published at the same numbers, for TCP.
     """
-    ways = [driver.ways[path] for path in paths]
-    if not any(isinstance(way, PathClaim) and way.via.publishes for way in ways):
+    if not any(driver.publishes(path) for path in paths):
         return ()
     usual = (Port(PUBLISHED_PORTS[number], protocols) for number in range(count))
     return (*usual, *(Port(number, fixed=True) for number in fixed()))

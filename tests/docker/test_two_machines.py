@@ -213,6 +213,9 @@ def test_a_closed_port_is_named_and_the_rest_is_measured(
     found = records(program.run_folder())
     host = of(found, "host")
     assert "sample" in {one["outcome"]["kind"] for one in host}, reasons(host)
+    # A busy machine may leave a session too few slices; nothing else may keep it from its figure.
+    assert {one["outcome"].get("stage", "output") for one in host} == {"output"}, reasons(host)
+    assert {one["outcome"]["kind"] for one in host} <= {"sample", "failure"}, reasons(host)
     assert told in reasons(of(found, "overlay"))
 
 

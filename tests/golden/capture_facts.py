@@ -53,20 +53,18 @@ def engine(kind: str) -> Iterator[Engine]:
             made.close()
         return
     if kind == "podman":
-        yield from _opened(os.environ)
+        yield from _opened(EngineOptions(), os.environ)
         return
     lab = Lab.start()
     try:
-        yield from _opened(lab.environment)
+        yield from _opened(EngineOptions(init_swarm=True), lab.environment)
     finally:
         lab.stop()
 
 
-def _opened(environment: Mapping[str, str]) -> Iterator[Engine]:
+def _opened(options: EngineOptions, environment: Mapping[str, str]) -> Iterator[Engine]:
     """Give the engine that the environment names."""
-    made = open_docker(
-        "golden", EngineOptions(init_swarm=environment is not os.environ), environment
-    )
+    made = open_docker("golden", options, environment)
     made.prepare()
     try:
         yield made

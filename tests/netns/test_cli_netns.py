@@ -80,8 +80,8 @@ def lacking(found: list[dict[str, Any]]) -> set[str]:
     return {
         driver
         for r in found
-        if (driver := r["cell"]["driver"]) and r["outcome"]["kind"] == "skip"
-        if r["outcome"]["reason"].startswith("the kernel has no") or driver in USER_MODE
+        if r["outcome"]["kind"] == "skip"
+        if lacks(driver := r["cell"]["driver"], r["outcome"]["reason"])
     }
 
 
