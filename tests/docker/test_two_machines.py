@@ -82,6 +82,14 @@ def reasons(found: list[dict[str, Any]]) -> str:
     return "; ".join(dict.fromkeys(one["outcome"].get("reason", "") for one in found))
 
 
+def assert_measured(found: list[dict[str, Any]]) -> None:
+    """A busy machine may leave a session too few slices; nothing else keeps it from its figure."""
+    outcomes = [one["outcome"] for one in found]
+    assert "sample" in {one["kind"] for one in outcomes}, reasons(found)
+    assert {one["kind"] for one in outcomes} <= {"sample", "failure"}, reasons(found)
+    assert {one.get("stage", "output") for one in outcomes} == {"output"}, reasons(found)
+
+
 def test_every_driver_is_proved_on_both_machines_which_change_places(
     two_engines: TwoEngines, program: Program
 ) -> None:
@@ -211,21 +219,26 @@ def test_a_closed_port_is_named_and_the_rest_is_measured(
             two.a.open_ports()
     assert ended.code == 3, ended.stderr
     found = records(program.run_folder())
-    host = of(found, "host")
-    assert "sample" in {one["outcome"]["kind"] for one in host}, reasons(host)
-    # A busy machine may leave a session too few slices; nothing else may keep it from its figure.
-    assert {one["outcome"].get("stage", "output") for one in host} == {"output"}, reasons(host)
-    assert {one["outcome"]["kind"] for one in host} <= {"sample", "failure"}, reasons(host)
+    assert_measured(of(found, "host"))
     assert told in reasons(of(found, "overlay"))
 
 
-def begun(program: Program, two: TwoEngines, *argv: str) -> Any:
-    """Start a long run; return its process once it has records of a first block."""
+@contextmanager
+def begun(program: Program, two: TwoEngines, *argv: str) -> Iterator[Any]:
+    """Run something long, known by its process, which has records of a first block.
+
+    It ends here at the latest, however the test ends: others come after it.
+    """
     suite = ("--suite", program.suite(SHORT), "--blocks", "20", *output(program))
     out, err = (program.folder / name for name in ("out", "err"))
     process = program.start(("run", *across(two), *suite, *argv), out, err)
-    wait_for(lambda: len(program.so_far()) > 3, within=240)
-    return process
+    try:
+        wait_for(lambda: len(program.so_far()) > 3, within=240)
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait(120)
 
 
 def test_a_peer_whose_engine_dies_ends_the_run_with_its_records(
@@ -233,13 +246,13 @@ def test_a_peer_whose_engine_dies_ends_the_run_with_its_records(
 ) -> None:
     two = two_engines
     with nothing_left(two):
-        process = begun(program, two, "--drivers", "host,bridge")
-        kept = len(program.so_far())
-        two.b.kill()
-        try:
-            assert process.wait(240) == 3
-        finally:
-            two.b.restart()
+        with begun(program, two, "--drivers", "host,bridge") as process:
+            kept = len(program.so_far())
+            two.b.kill()
+            try:
+                assert process.wait(240) == 3
+            finally:
+                two.b.restart()
         assert "the engine went away" in (program.folder / "err").read_text()
         assert len(program.so_far()) >= kept
         cleaned = program("clean", "--context", "unix-a", "--peer-context", "unix-b")
@@ -250,8 +263,7 @@ def test_machines_apart_for_a_time_end_nothing_but_the_sessions_of_that_time(
     two_engines: TwoEngines, program: Program
 ) -> None:
     two = two_engines
-    with nothing_left(two):
-        process = begun(program, two, "--drivers", "host,bridge")
+    with nothing_left(two), begun(program, two, "--drivers", "host,bridge") as process:
         blocks = max(one["block"] for one in program.so_far())
         with two.parted("drop"):
             time.sleep(4)
@@ -259,8 +271,7 @@ def test_machines_apart_for_a_time_end_nothing_but_the_sessions_of_that_time(
         process.send_signal(signal.SIGINT)
         assert process.wait(120) == 130
     last = max(one["block"] for one in program.so_far())
-    late = [one for one in program.so_far() if one["block"] == last - 1]
-    assert {one["outcome"]["kind"] for one in late} == {"sample"}, reasons(late)
+    assert_measured([one for one in program.so_far() if one["block"] == last - 1])
 
 
 def test_a_node_that_leaves_its_swarm_is_told_and_others_are_measured(
@@ -269,17 +280,16 @@ def test_a_node_that_leaves_its_swarm_is_told_and_others_are_measured(
     two = two_engines
     two.form_swarm()
     try:
-        process = begun(program, two, "--drivers", "host,overlay")
-        with two.b.api() as api:
-            api.leave_swarm(force=True)
-        failed = wait_for(lambda: _failed(program, "overlay"), within=240)
-        seen = max(one["block"] for one in failed)
-        wait_for(lambda: max(one["block"] for one in program.so_far()) > seen, within=240)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(120) == 130
+        with begun(program, two, "--drivers", "host,overlay") as process:
+            with two.b.api() as api:
+                api.leave_swarm(force=True)
+            failed = wait_for(lambda: _failed(program, "overlay"), within=240)
+            seen = max(one["block"] for one in failed)
+            wait_for(lambda: max(one["block"] for one in program.so_far()) > seen, within=240)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(120) == 130
         assert "swarm" in reasons(failed)
-        host = [one for one in of(program.so_far(), "host") if one["block"] == seen]
-        assert {one["outcome"]["kind"] for one in host} == {"sample"}, reasons(host)
+        assert_measured([one for one in of(program.so_far(), "host") if one["block"] == seen])
     finally:
         two.leave_swarm()
 
@@ -293,9 +303,9 @@ def test_what_a_killed_run_left_on_both_machines_is_removed_by_clean(
 ) -> None:
     two = two_engines
     with nothing_left(two):
-        process = begun(program, two, *SWARM)
-        process.kill()
-        process.wait(60)
+        with begun(program, two, *SWARM) as process:
+            process.kill()
+            process.wait(60)
         states = ("info", "--format", "{{.Swarm.LocalNodeState}}")
         assert [side.docker(*states) for side in two.sides] == ["active", "active"]
         cleaned = program("clean", "--context", "unix-a", "--peer-context", "unix-b")

@@ -155,9 +155,10 @@ class Program:
 
 
 def records(folder: Path) -> list[dict[str, Any]]:
-    """Return the records of a run folder as they stand on disk."""
+    """Return the records of a run folder as they stand on disk; not one that is being written."""
     path = folder / "records.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    text = path.read_text() if path.exists() else ""
+    return [json.loads(line) for line in text.split("\n")[:-1]]
 
 
 def wait_for(what: Callable[[], Any], within: float = 120.0) -> Any:
