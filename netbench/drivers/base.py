@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final, Literal
 
 from netbench.record import PAIRED, EndpointFacts, Link, PairFacts, PromiseCheck
-from netbench.spec import Family, NetworkSpec, Path, Recipe, Role, Via
+from netbench.spec import MACHINE_PATHS, Family, NetworkSpec, Path, Recipe, Role, Via
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,13 @@ class Closed:
 
     reason: str
     proof: Proof
+
+
+NOT_BEYOND_NETNS: Final[Mapping[Path, Closed]] = dict.fromkeys(
+    (Path.ACROSS, *MACHINE_PATHS),
+    Closed("it is for the netns engine, whose host nothing joins to a machine", Proof.PROMISES),
+)
+"""The ways that no driver of the netns engine alone can have."""
 
 
 class ReachPlace(StrEnum):

@@ -3,7 +3,15 @@
 from dataclasses import replace
 from typing import Final
 
-from netbench.drivers.base import OVER_LOOPBACK, Closed, Driver, PathClaim, Proof, reach
+from netbench.drivers.base import (
+    NOT_BEYOND_NETNS,
+    OVER_LOOPBACK,
+    Closed,
+    Driver,
+    PathClaim,
+    Proof,
+    reach,
+)
 from netbench.drivers.links import (
     across_bridge,
     bridge_to_machine,
@@ -20,7 +28,7 @@ from netbench.drivers.promises import (
     PAIR_NETNS,
     into_bridge,
 )
-from netbench.spec import MACHINE_PATHS, Attach, Family, NetworkSpec, Path, Recipe, Via
+from netbench.spec import Attach, Family, NetworkSpec, Path, Recipe, Via
 
 BRIDGE: Final = Driver(
     name="bridge",
@@ -64,11 +72,6 @@ BRIDGE_USER: Final = replace(
     ),
 )
 
-_ONE_MACHINE: Final = Closed(
-    "one machine by design: it is of the netns engine, whose host nothing joins to the machine",
-    Proof.PROMISES,
-)
-
 NETKIT: Final = replace(
     BRIDGE_USER,
     name="netkit",
@@ -76,10 +79,7 @@ NETKIT: Final = replace(
     isolates="as bridge:user",
     recipe=replace(BRIDGE_USER.recipe, network=NetworkSpec("netkit")),
     promises=(OWN_NETNS, into_bridge("netkit"), ADDRESS_IN_SUBNET, DEFAULT_ROUTE),
-    ways={
-        **BRIDGE.ways,
-        **dict.fromkeys((Path.ACROSS, *MACHINE_PATHS), _ONE_MACHINE),
-    },
+    ways={**BRIDGE.ways, **NOT_BEYOND_NETNS},
     options=BRIDGE_USER.options - {"gateway", "runtime", "-o"},
     other=NetworkSpec("netkit"),
 )

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from netbench.drivers.base import Closed, Driver, PathClaim, Promise, Proof
+from netbench.drivers.base import NOT_BEYOND_NETNS, Closed, Driver, PathClaim, Promise, Proof
 from netbench.drivers.links import (
     between_ends,
     end_to_machine,
@@ -20,10 +20,6 @@ from netbench.drivers.promises import (
 )
 from netbench.record import PairFacts
 from netbench.spec import Attach, NetworkSpec, Path, Recipe, Via
-
-_NO_MACHINE = Closed(
-    "cni: is for the netns engine, whose host nothing joins to the machine", Proof.PROMISES
-)
 
 
 def plugin(name: str) -> Driver:
@@ -65,9 +61,7 @@ def cni(name: str, text: str, *, publishes: bool) -> Driver:
                 if publishes
                 else Closed("none of its plug-ins maps ports", Proof.PROMISES)
             ),
-            Path.ACROSS: Closed("cni: is for the netns engine, one machine's", Proof.PROMISES),
-            Path.OUTSIDE: _NO_MACHINE,
-            Path.TO_OUTSIDE: _NO_MACHINE,
+            **NOT_BEYOND_NETNS,
         },
         options=frozenset({"family", "cc"}),
     )

@@ -252,14 +252,16 @@ def within(address: str, subnet: str) -> bool:
     return ip_address(address) in ip_network(subnet)
 
 
+def _given(addresses: Iterable[str]) -> list[str]:
+    """Return addresses without those that links give themselves, fe80::."""
+    return [address for address in addresses if not ip_address(address).is_link_local]
+
+
 def _address_in_subnet(facts: PairFacts) -> Evidence:
-    """Judge all addresses but those that links give themselves, fe80::."""
     if facts.ipam is None:
         return False, "the engine reports no subnet"
     subnets = [s for s in (facts.ipam.subnet, facts.ipam.subnet6) if s]
-    found = by_end(
-        facts, lambda end: [a for a in eth0_addresses(end) if not ip_address(a).is_link_local]
-    )
+    found = by_end(facts, lambda end: _given(eth0_addresses(end)))
     held = all(any(within(a, s) for s in subnets) for own in found.values() for a in own)
     held = held and all(any(within(a, s) for a in own) for own in found.values() for s in subnets)
     noun = "subnet is" if len(subnets) == 1 else "subnets are"
@@ -267,10 +269,8 @@ def _address_in_subnet(facts: PairFacts) -> Evidence:
 
 
 def _bare_bridge(facts: PairFacts) -> Evidence:
-    """Judge all addresses of the network's bridge but those that links give themselves, fe80::."""
     name = facts.ipam.bridge if facts.ipam else None
-    own = [a.address for a in facts.host.addresses if a.link == name]
-    own = [address for address in own if not ip_address(address).is_link_local]
+    own = _given(a.address for a in facts.host.addresses if a.link == name)
     there = name is not None and facts.host.link(name) is not None
     return there and not own, f"{name or 'no bridge'} has {', '.join(own) or 'no address'}"
 
