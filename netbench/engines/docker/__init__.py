@@ -33,7 +33,7 @@ from netbench.engines.docker.runtimes import Runtimes
 from netbench.engines.docker.swarm import Swarm
 from netbench.engines.docker.swarm_nodes import JointSwarm
 from netbench.engines.local_process import cpu_topology
-from netbench.engines.machine import MachineProcess
+from netbench.engines.local_tool import LocalTool
 from netbench.engines.subnets import Subnet, SubnetPair, SubnetPool
 from netbench.errors import (
     ENGINE_FAILURES,
@@ -266,7 +266,7 @@ class DockerEngine(Engine):
 
     def start(
         self, endpoint: Endpoint, argv: tuple[str, ...], *, cpu: int | None, limit: float
-    ) -> DockerProcess | MachineProcess:
+    ) -> DockerProcess | LocalTool:
         """Start a tool by the shell in its container, or on this machine."""
         if endpoint.id == THIS_MACHINE:
             return self._machine.tools.start(argv, cpu)

@@ -12,17 +12,15 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO, Final
+from typing import Final
 
 from netbench.engines import local_process
-from netbench.engines.base import MOST_OUTPUT, BytesRead, Signal
+from netbench.engines.base import MOST_OUTPUT, Signal
+from netbench.engines.local_tool import BOUND, LocalTool
 from netbench.errors import EngineError
-from netbench.record import Completed
-from netbench.system.files import LOCAL, process_status, text
+from netbench.system.files import LOCAL, text
 
 NAMESPACES: Final = ("--net", "--ipc", "--uts", "--mount", "--pid")  # that an endpoint has
-BOUND: Final = ("setpriv", "--pdeathsig", "KILL")  # until the thread that starts it ends: prctl(2)
 _BECOME: Final = (
     'ulimit -c 0; ulimit -f "$1"; shift; for file in $0; do echo 0 > "$file" || exit; done; '
     'exec "$@"'
@@ -69,8 +67,8 @@ def _only_child(pid: int) -> int | None:
     return int(found[0]) if found else None
 
 
-class NamespaceProcess:
-    """A tool in a holder's namespaces; implements `engines.base.Process`.
+class NamespaceProcess(LocalTool):
+    """A tool in a holder's namespaces.
 
     It ends with the holder. The `nsenter` that waits for it outside may be stopped then, and has a
     parent-death signal of its own, so the thread that starts a tool has to outlive it.
@@ -78,8 +76,6 @@ class NamespaceProcess:
     `nsenter` stops itself when it sees the tool stopped, and sends it SIGCONT when continued. So
     all signals but KILL go to the tool alone, and `nsenter` is continued only after it has ended.
     """
-
-    latency = 0.0
 
     def __init__(
         self,
@@ -91,30 +87,19 @@ class NamespaceProcess:
     ) -> None:
         """Start `argv`, pinned and in cgroups; `confined` are options of `setpriv` for seccomp."""
         files = " ".join(f"{group}/cgroup.procs" for group in groups)
-        pin = () if cpu is None else ("taskset", "--cpu-list", str(cpu))
-        self.argv = argv
-        self._out: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by wait
-        self._err: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by wait
         self._tool: int | None = None
         self._held = False  # whether the tool was ever stopped, so that `nsenter` may be
-        self._started = time.monotonic()
-        self._process = subprocess.Popen(
-            (
-                *("sh", "-c", _BECOME, files, str(MOST_OUTPUT // 512)),
-                *(*BOUND, *confined),
-                *("nsenter", f"--target={holder}", *NAMESPACES),
-                *pin,
-                *argv,
-            ),
-            stdin=subprocess.DEVNULL,
-            stdout=self._out,
-            stderr=self._err,
-            start_new_session=True,
+        super().__init__(
+            argv,
+            cpu,
+            *("sh", "-c", _BECOME, files, str(MOST_OUTPUT // 512)),
+            *(*BOUND, *confined),
+            *("nsenter", f"--target={holder}", *NAMESPACES),
         )
 
     def alive(self) -> bool:
         """Tell whether it still runs."""
-        return self._process.poll() is None and not self._over()
+        return super().alive() and not self._over()
 
     def _over(self) -> bool:
         """Tell whether a tool that was held has ended, which a stopped `nsenter` does not show."""
@@ -123,8 +108,7 @@ class NamespaceProcess:
 
     def signal(self, name: Signal) -> None:
         """Send a signal to the tool; KILL to the `nsenter` that waits for it too."""
-        if name == "CONT":
-            self._started = time.monotonic()
+        self._note(name)
         if name == "KILL":
             if self._process.poll() is None:
                 with contextlib.suppress(ProcessLookupError):
@@ -138,39 +122,11 @@ class NamespaceProcess:
             if tool is not None or not self.alive():
                 return
 
-    def bytes_read(self) -> BytesRead | None:
-        """Return what the tool has read."""
-        tool = self.pid()
-        return None if tool is None else local_process.bytes_read(tool)
-
-    def cpus(self) -> str | None:
-        """Return the tool's `Cpus_allowed_list`."""
-        child = self.pid()
-        return process_status(LOCAL, child, "Cpus_allowed_list") if child else None
-
     def pid(self) -> int | None:
         """Return the tool's process number outside, or None if it has ended."""
         if self._tool is None:
             self._tool = _only_child(self._process.pid)
         return self._tool if self.alive() else None
-
-    def wait(self, timeout: float) -> Completed:
-        """Return what the tool left, killing it after `timeout` seconds."""
-        timed_out = False
-        try:
-            code: int | None = self._await_end(timeout)
-        except subprocess.TimeoutExpired:
-            timed_out = True
-            self.signal("KILL")
-            code = self._process.wait()
-        except BaseException:
-            self.signal("KILL")
-            self._process.wait()
-            raise
-        seconds = time.monotonic() - self._started
-        return local_process.completed(
-            self.argv, code, self._out, self._err, timed_out=timed_out, seconds=seconds
-        )
 
     def _await_end(self, timeout: float) -> int:
         """Return the exit code, or raise TimeoutExpired; `nsenter` goes on when the tool ends."""
