@@ -4,7 +4,7 @@ import threading
 from typing import Final
 
 from netbench.engines.base import MOST_OUTPUT
-from netbench.engines.local_tool import BOUND, LocalTool
+from netbench.engines.child_process import BOUND, ChildProcess
 from netbench.errors import EngineError
 from netbench.system.interrupts import Pool
 
@@ -19,12 +19,12 @@ class MachineTools:
         self._lock = threading.Lock()
         self._thread: Pool | None = None
 
-    def start(self, argv: tuple[str, ...], cpu: int | None) -> LocalTool:
+    def start(self, argv: tuple[str, ...], cpu: int | None) -> ChildProcess:
         """Start a tool; EngineError if the system starts no process."""
         with self._lock:
             self._thread = self._thread or Pool(max_workers=1)
         try:
-            return self._thread.submit(LocalTool, argv, cpu, *_WRITES, *BOUND).result()
+            return self._thread.submit(ChildProcess, argv, cpu, *_WRITES, *BOUND).result()
         except OSError as exc:
             raise EngineError(f"the system starts no process: {exc.strerror or exc}") from exc
 

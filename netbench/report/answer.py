@@ -26,6 +26,7 @@ _NOUNS: Final = {
     "start_time": "time to the first byte",
     "outage_time": "time without an answer",
     "lookup_outside": "lookup of an outside name",
+    "loss": "datagrams lost",
 }
 """Metrics in few words; a round trip is the median one, as every output says beside its table."""
 _NAMED: Final = 4  # drivers of one group that a headline names

@@ -22,7 +22,7 @@ from netbench.report.conditions import Badges
 from netbench.report.console_text import STYLES, FittingTable, paragraph, paragraphs
 from netbench.report.costs import ceiling_sentences, cost_notes, cost_rows
 from netbench.report.driver_table import DriverTable
-from netbench.report.matrix import MeasureEntry, measures, others
+from netbench.report.matrix import MeasureEntry, described, measures, others
 from netbench.report.stopping import ending, extension, stop_words
 from netbench.report.validity import FAILED, OF_FOLDER, doubts, lacking, short
 
@@ -52,6 +52,7 @@ def terminal(
         *paragraphs(["; ".join(Badges(info, analysis, digest).lines())]),
         DriverTable.of(info, analysis, digest),
         console_text.one_line(*_certainty(analysis)),
+        *(() if verbose else _described(info, analysis, digest)),
         *paragraphs([*lacking(analysis), *_without_number(analysis, digest)], "red"),
         *(_everything(info, analysis, digest) if verbose else ()),
         *paragraphs(_warnings(analysis, verbose=verbose), "yellow"),
@@ -66,6 +67,27 @@ def _certainty(analysis: Analysis) -> tuple[str, ...]:
         (f"Intervals {labels.shared_by(analysis)}.",) if sentences.primaries(analysis) else ()
     )
     return (*intervals, f"{sentences.baseline_check(analysis)}.")
+
+
+def _described(info: RunInfo, analysis: Analysis, digest: Digest) -> Iterator[RenderableType]:
+    """Yield the measures that only describe and in which drivers differ, and how many do not."""
+    found = described(info, analysis)
+    apart = {
+        (labels.key_of(one), one.metric)
+        for one in analysis.contrasts
+        if one.verdict in labels.DECIDED
+    }
+    clear = [measure for measure in found if measure in apart]
+    table = DriverTable.described(info, analysis, digest, clear)
+    if table.paths:
+        title = "Only described, each interval by itself 95 % or more"
+        yield from console_text.styled([title], "bold")
+        yield table
+    left = len(found) - (len(clear) if table.paths else 0)
+    if left:
+        more = "more " if table.paths else ""
+        what = f"{labels.counted(left, f'{more}measure')} only described"
+        yield from paragraphs([f"{what}: --verbose shows {'it' if left == 1 else 'them'}"])
 
 
 def _without_number(analysis: Analysis, digest: Digest) -> Iterator[str]:

@@ -4,22 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from netbench import units
 from netbench.analysis.cell_key import CellKey, plain
 from netbench.analysis.digest_model import Digest, DriverView
 from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.analysis.multiplicity import is_primary
-from netbench.record import RunInfo
+from netbench.record import METRICS, RunInfo
 from netbench.report.answer import isolated, served_by, what
 from netbench.report.conditions import Badges
 from netbench.report.effects import effect
 from netbench.report.labels import baseline_first, cell_of, concerns, key_of
-from netbench.report.sentences import absence, declared_driver, primaries, primary_measures
+from netbench.report.matrix import shown
+from netbench.report.sentences import absence, declared_driver, primary_measures
 from netbench.report.sharing import network_isolation
 from netbench.report.stopping import needed
 from netbench.spec import Path
 
 NO_PATH: Final = "no path, by design"
+MOST_DESCRIBED: Final = 24  # figures that only describe, beside the answer
 _PLUG_IN: Final = "as it does: see its promises and its path below"
 
 
@@ -49,6 +50,12 @@ class MeasureCost:
         return self.contrast.verdict if self.contrast else None
 
     @property
+    def beside_baseline(self) -> bool:
+        """Whether the baseline's figure belongs beside it."""
+        uncompared = self.of == "driver" and bool(self.median) and not self.rest
+        return self.contrast is not None or uncompared
+
+    @property
     def missing(self) -> bool:
         """Whether there is no figure at all."""
         return self.contrast is None and not self.median
@@ -75,7 +82,7 @@ class DriverCost:
     isolates: str
     badges: dict[str, tuple[str, ...]]  # what limits all its figures, by path
     costs: dict[tuple[CellKey, str], MeasureCost]
-    """By cell and metric, of all that the run is judged by."""
+    """By cell and metric."""
     view: DriverView | None
 
     def served(self, path: str) -> list[str]:
@@ -85,8 +92,7 @@ class DriverCost:
 
 
 def driver_costs(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[DriverCost, ...]:
-    """Return a row for each driver, the baseline first."""
-    made = _Costs(info, analysis, digest, Badges(info, analysis, digest))
+    """Return a row for each driver, the baseline first, with all that the run is judged by."""
     measured = (
         (key_of(cell), cell.metric)
         for cell in analysis.cells
@@ -94,6 +100,24 @@ def driver_costs(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[Dri
         and is_primary(info.plan, cell.probe, cell.placement, cell.metric)
     )
     measures = list(dict.fromkeys((*primary_measures(analysis), *measured)))
+    return _rows(info, analysis, digest, measures)
+
+
+def described_costs(
+    info: RunInfo, analysis: Analysis, digest: Digest, measures: Sequence[tuple[CellKey, str]]
+) -> tuple[DriverCost, ...]:
+    """Return a row for each driver, the baseline first, with these of the `described` measures.
+
+    There is none without a measure, nor where it would fill more than a screen.
+    """
+    figures = len(measures) * max(1, len(info.plan.drivers) - 1)
+    return _rows(info, analysis, digest, measures) if 0 < figures <= MOST_DESCRIBED else ()
+
+
+def _rows(
+    info: RunInfo, analysis: Analysis, digest: Digest, measures: Sequence[tuple[CellKey, str]]
+) -> tuple[DriverCost, ...]:
+    made = _Costs(info, analysis, digest, Badges(info, analysis, digest))
     return tuple(made.row(driver, measures) for driver in baseline_first(info))
 
 
@@ -119,16 +143,17 @@ class _Costs:
 
     def _cost(self, driver: str, view: DriverView | None, key: CellKey, metric: str) -> MeasureCost:
         baseline = self.analysis.baseline
-        here = (c for c in primaries(self.analysis, driver) if concerns(c, key, metric))
-        contrast, median = next(here, None), self._median(driver, key, metric)
+        found = (c for c in self.analysis.contrasts if c.driver == driver)
+        contrast = next((c for c in found if concerns(c, key, metric)), None)
+        median = self._median(driver, key, metric)
         strong = rest = more = ""
         if contrast is not None:
             strong, rest = effect(self.analysis, contrast)
-            undecided = contrast.verdict is Verdict.UNDECIDED
+            undecided = contrast.primary and contrast.verdict is Verdict.UNDECIDED
             more = needed(self.info, self.analysis, contrast) if undecided else ""
         elif not median:
             strong, rest = absence(self.digest, driver, key)
-        elif driver != baseline:
+        elif driver != baseline and METRICS[metric].compared:
             both = self._median(baseline, key, metric)
             alone = f"no figure of {plain(baseline)} to compare with"
             rest = "no block has both" if both else alone
@@ -143,4 +168,4 @@ class _Costs:
     def _median(self, driver: str, key: CellKey, metric: str) -> str:
         cell = cell_of(self.analysis, driver, key, metric)
         known = cell is not None and cell.median is not None
-        return units.quantity(cell.median, cell.unit) if cell and known else ""
+        return shown(metric, cell.median, cell.unit) if cell and known else ""

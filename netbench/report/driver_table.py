@@ -14,13 +14,13 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from netbench.analysis.block_pairs import grouped
-from netbench.analysis.cell_key import plain
+from netbench.analysis.cell_key import CellKey, plain
 from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Verdict
 from netbench.record import RunInfo
 from netbench.report import console_text
 from netbench.report.answer import answer_of, way_title
-from netbench.report.driver_costs import DriverCost, MeasureCost, driver_costs
+from netbench.report.driver_costs import DriverCost, MeasureCost, described_costs, driver_costs
 from netbench.report.labels import joined
 
 _NARROWEST: Final = 20
@@ -63,9 +63,26 @@ class DriverTable:
 
     @classmethod
     def of(cls, info: RunInfo, analysis: Analysis, digest: Digest) -> "DriverTable":
-        """Return the table of a run, the baseline first."""
+        """Return the table of what a run is judged by, the baseline first."""
+        return cls._of(driver_costs(info, analysis, digest), info, analysis, digest)
+
+    @classmethod
+    def described(
+        cls,
+        info: RunInfo,
+        analysis: Analysis,
+        digest: Digest,
+        measures: Sequence[tuple[CellKey, str]],
+    ) -> "DriverTable":
+        """Return the table of what only describes; it has no paths where it has no rows."""
+        return cls._of(described_costs(info, analysis, digest, measures), info, analysis, digest)
+
+    @classmethod
+    def _of(
+        cls, costs: Sequence[DriverCost], info: RunInfo, analysis: Analysis, digest: Digest
+    ) -> "DriverTable":
         rows = []
-        for own in driver_costs(info, analysis, digest):
+        for own in costs:
             paths = grouped((cost.key.path, cost) for cost in own.costs.values())
             answer = answer_of(info, analysis, digest, own.driver)
             said = answer.said if own.isolated else ""
@@ -179,14 +196,15 @@ def _line(figure: MeasureCost, beside: str, widths: tuple[int, int, int]) -> Tex
     if figure.missing:
         return line.append(figure.strong)
     line.append(figure.median.rjust(widths[1]))
-    if figure.contrast:
+    if figure.beside_baseline:
         line.append(f" {beside.rjust(widths[2])} ").append(_judged(figure))
+    line.rstrip()
     return line
 
 
 def _stacked(figure: MeasureCost, beside: str, why: str, width: int) -> list[Text]:
     """Return the effect on one line, the medians and the reason beneath."""
-    verdict, against = _judged(figure), f" against {beside}" if figure.contrast else ""
+    verdict, against = _judged(figure), f" against {beside}" if figure.beside_baseline else ""
     medians = f"{_text(figure)}{against}".replace(" ", console_text.GLUE)
     rest = "; ".join(filter(None, (medians, why)))
     head = Text(f" {figure.name}: ").append(verdict)

@@ -9,7 +9,6 @@ from netbench.analysis.cell_key import plain
 from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.record import METRICS
 from netbench.report.labels import DECIDED, at_least, counted, interval_ends, key_of, rounded
-from netbench.report.sentences import primaries
 
 _TIMES: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _WHOLE_FROM: Final = 10  # from here on the ends of a range have no decimals
@@ -94,7 +93,7 @@ def _size(analysis: Analysis, contrast: Contrast) -> EffectSize | None:
     """Return a size: of times the difference where each driver's is clear, else percent."""
     own = [
         c
-        for c in primaries(analysis)
+        for c in analysis.contrasts
         if (key_of(c), c.metric) == (key_of(contrast), contrast.metric) and c.verdict in DECIDED
     ]
     if own and all(map(_time_size, own)):

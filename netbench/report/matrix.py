@@ -91,6 +91,20 @@ def measures(info: RunInfo, analysis: Analysis) -> list[Measure]:
     return rows
 
 
+def described(info: RunInfo, analysis: Analysis) -> tuple[tuple[CellKey, str], ...]:
+    """Return cell and metric of what only describes: leading metrics, and losses of datagrams."""
+    leads = leading(info.plan)
+    return tuple(
+        dict.fromkeys(
+            (key_of(cell), cell.metric)
+            for cell in analysis.cells
+            if (cell.probe, cell.placement) in info.plan.secondary
+            and cell.trials
+            and cell.metric in (leads.get(cell.probe), "loss")
+        )
+    )
+
+
 def shown(metric: str, value: float | None, unit: str) -> str:
     """Return a value for people: a ratio that is no contrast is a percentage."""
     known = METRICS.get(metric)

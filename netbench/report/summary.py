@@ -3,21 +3,21 @@
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, Final
 
 from markupsafe import Markup
 
 from netbench import units
 from netbench.analysis.block_pairs import grouped
-from netbench.analysis.cell_key import plain
+from netbench.analysis.cell_key import CellKey, plain
 from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Standing, Verdict
 from netbench.record import RunInfo
-from netbench.report import answer, budgets, sentences
+from netbench.report import answer, budgets, matrix, sentences
 from netbench.report.conditions import Badges, where
 from netbench.report.costs import cost_sentences
-from netbench.report.driver_costs import DriverCost, driver_costs
+from netbench.report.driver_costs import DriverCost, described_costs, driver_costs
 from netbench.report.html_env import environment
 from netbench.report.labels import capital, counted, joined, key_of, shared_by
 from netbench.report.stopping import ending, extension
@@ -69,6 +69,8 @@ def summary(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "")
     results = budgets.ordered(analysis)
     drivers = _ranked(driver_costs(info, analysis, digest))
     paths = grouped((one[0].path, one) for one in sentences.primary_measures(analysis))
+    described = described_costs(info, analysis, digest, matrix.described(info, analysis))
+    beside = described[0].costs if described else ()
     return markdown(
         "summary.md.j2",
         analysis=analysis,
@@ -85,11 +87,13 @@ def summary(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "")
         tables=paths,
         drivers=drivers[:ROWS],
         left=max(len(drivers) - ROWS, 0),
+        described=described,
+        described_paths=grouped((one[0].path, one) for one in beside),
         notes=[
             *lacking(analysis),
             _uncompared(info, analysis, digest),
-            _certainty(analysis),
-            *_without_baseline(analysis),
+            _certainty(analysis, described=bool(described)),
+            *_without_baseline(analysis, shown=beside),
             *cost_sentences(analysis),
             _failed(analysis, digest),
             sentences.published_in_short(info, analysis),
@@ -126,11 +130,18 @@ def _uncompared(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
     return f"{answer.answers(info, analysis, digest)[0]}."
 
 
-def _without_baseline(analysis: Analysis) -> Iterator[str]:
-    """Yield for each path what drivers reach there of which the baseline has no figure."""
+def _without_baseline(
+    analysis: Analysis, *, shown: Container[tuple[CellKey, str]]
+) -> Iterator[str]:
+    """Yield for each path what drivers reach there of which the baseline has no figure.
+
+    What a table has `shown` is left out.
+    """
     has = {c.path for c in analysis.cells if c.driver == analysis.baseline and c.trials}
     for path, cells in grouped(
-        (cell.path, cell) for cell in sentences.uncompared(analysis)
+        (cell.path, cell)
+        for cell in sentences.uncompared(analysis)
+        if (key_of(cell), cell.metric) not in shown
     ).items():
         figures = grouped(
             (c.driver, f"{units.quantity(c.median, c.unit)} {answer.what(key_of(c), c.metric)}")
@@ -141,15 +152,16 @@ def _without_baseline(analysis: Analysis) -> Iterator[str]:
         yield f"{answer.way_title(path)}, {without.format(analysis.baseline)}: {said}."
 
 
-def _certainty(analysis: Analysis) -> str:
+def _certainty(analysis: Analysis, *, described: bool) -> str:
     """Return what the intervals hold, and whether the baseline agrees with itself."""
     check = capital(sentences.baseline_check(analysis))
     if not sentences.primaries(analysis):
         return f"{check}."
     timed = any(metric == "rtt_p50" for _, metric in sentences.primary_measures(analysis))
+    beside = ", each by itself 95 % or more of what is only described" if described else ""
     return (
-        f"Intervals: {shared_by(analysis)}; differences are taken block by block, medians over all "
-        f"sessions.{' A round trip is the median one.' if timed else ''} {check}."
+        f"Intervals: {shared_by(analysis)}{beside}; differences are taken block by block, medians "
+        f"over all sessions.{' A round trip is the median one.' if timed else ''} {check}."
     )
 
 

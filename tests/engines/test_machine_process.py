@@ -7,7 +7,7 @@ import pytest
 from support.program import is_held, wait_for
 
 from netbench.engines.base import FLOODED, MOST_OUTPUT
-from netbench.engines.local_tool import LocalTool
+from netbench.engines.child_process import ChildProcess
 from netbench.engines.machine import MachineTools
 
 
@@ -18,7 +18,7 @@ def tools() -> Iterator[MachineTools]:
     made.close()
 
 
-def running(process: LocalTool) -> int:
+def running(process: ChildProcess) -> int:
     """Return the number of the tool's process, once it is the tool."""
     pid = process.pid()
     assert pid is not None

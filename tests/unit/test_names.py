@@ -33,6 +33,7 @@ FIELD = {
     "charts",
     "check",
     "checks",
+    "child",
     "choose",
     "clean",
     "cli",

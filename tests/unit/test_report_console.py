@@ -79,6 +79,49 @@ def test_two_drivers_take_a_screen_of_fifteen_lines(width: int, status: str) -> 
     assert len(lines) + len(["report: reports/x/report.html"]) <= 15
 
 
+def with_verdict(run: Reported, metric: str, probe: str) -> Reported:
+    """Return the run with a decided contrast of a cell that only describes."""
+    contrasts = [
+        replace(one, verdict=Verdict.SLOWER, ratio=0.7, low=0.6, high=0.8)
+        if (one.metric, one.probe) == (metric, probe)
+        else one
+        for one in run.analysis.contrasts
+    ]
+    return replace(run, analysis=replace(run.analysis, contrasts=tuple(contrasts)))
+
+
+def test_what_only_describes_is_shown_where_drivers_differ_and_counted_where_not() -> None:
+    run = sample("standard", TWO)
+    without = printed(run, 200)
+    clear = printed(with_verdict(run, "connections", "tcp-crr"), 200).splitlines()
+
+    assert "Only described" not in without
+    assert "\n11 measures only described: --verbose shows them\n" in without
+    title = clear.index("Only described, each interval by itself 95 % or more")
+    assert clear[title + 1].strip() == (
+        "connections per second of tcp-crr on two cores, against host"
+    )
+    assert "30 % fewer [20 to 40]" in clear[title + 3]
+    assert "10 more measures only described: --verbose shows them" in clear
+    assert title > next(n for n, line in enumerate(clear) if line.startswith("Intervals"))
+
+
+def test_what_only_describes_takes_no_more_than_a_screen() -> None:
+    """Ten drivers differ in three measures: thirty figures are for --verbose."""
+    run = sample("standard")
+    for metric, probe in (
+        ("connections", "tcp-crr"),
+        ("throughput", "tcp-paced"),
+        ("rtt_p50", "udp-rr"),
+        ("throughput", "tcp-parallel"),
+        ("throughput", "tcp-reverse"),
+    ):
+        run = with_verdict(run, metric, probe)
+
+    assert "Only described" not in printed(run)
+    assert "11 measures only described: --verbose shows them" in printed(run)
+
+
 def test_the_answer_comes_first_in_the_words_of_every_output_then_what_limits_it() -> None:
     run = sample("standard", TWO)
     parts = (run.info, run.analysis, run.digest)

@@ -71,6 +71,21 @@ def test_the_caveats_stand_between_the_answer_and_the_table() -> None:
     assert after.lstrip().startswith("| Container to container |")
 
 
+def test_what_only_describes_is_a_line_each_with_the_baseline_beside() -> None:
+    ten = sample("standard")
+    two = replace(
+        ten, info=replace(ten.info, plan=replace(ten.info.plan, drivers=("host", "bridge")))
+    )
+    text = summary_of(two)
+    lines = [line for line in table(text) if "of tcp-crr" in line]
+
+    assert "| Container to container, only described | host | bridge |" in text
+    assert len(lines) == 1
+    assert columns(lines[0]) == 4
+    assert "undecided" in lines[0].split("|")[3]
+    assert "only described" not in summary_of(ten)
+
+
 def test_the_table_has_a_row_for_each_driver_and_a_column_for_each_measure() -> None:
     head, _, *rows = table(summary_of(RUN))
 

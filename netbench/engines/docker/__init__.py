@@ -19,6 +19,7 @@ from netbench.engines.base import (
     Owned,
     OwnMachine,
 )
+from netbench.engines.child_process import ChildProcess
 from netbench.engines.docker import facts, ownership
 from netbench.engines.docker.client import PODMAN, Clients, dialect_of, podman_info, resolve
 from netbench.engines.docker.endpoints import HOSTS_LINKS, NET_ADMIN, Maker, Sharing
@@ -33,7 +34,6 @@ from netbench.engines.docker.runtimes import Runtimes
 from netbench.engines.docker.swarm import Swarm
 from netbench.engines.docker.swarm_nodes import JointSwarm
 from netbench.engines.local_process import cpu_topology
-from netbench.engines.local_tool import LocalTool
 from netbench.engines.subnets import Subnet, SubnetPair, SubnetPool
 from netbench.errors import (
     ENGINE_FAILURES,
@@ -266,7 +266,7 @@ class DockerEngine(Engine):
 
     def start(
         self, endpoint: Endpoint, argv: tuple[str, ...], *, cpu: int | None, limit: float
-    ) -> DockerProcess | LocalTool:
+    ) -> DockerProcess | ChildProcess:
         """Start a tool by the shell in its container, or on this machine."""
         if endpoint.id == THIS_MACHINE:
             return self._machine.tools.start(argv, cpu)

@@ -16,7 +16,7 @@ from typing import Final
 
 from netbench.engines import local_process
 from netbench.engines.base import MOST_OUTPUT, Signal
-from netbench.engines.local_tool import BOUND, LocalTool
+from netbench.engines.child_process import BOUND, ChildProcess
 from netbench.errors import EngineError
 from netbench.system.files import LOCAL, text
 
@@ -67,7 +67,7 @@ def _only_child(pid: int) -> int | None:
     return int(found[0]) if found else None
 
 
-class NamespaceProcess(LocalTool):
+class NamespaceProcess(ChildProcess):
     """A tool in a holder's namespaces.
 
     It ends with the holder. The `nsenter` that waits for it outside may be stopped then, and has a

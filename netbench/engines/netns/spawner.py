@@ -17,8 +17,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeVar
 
+from netbench.engines.child_process import BOUND
 from netbench.engines.local_process import call
-from netbench.engines.local_tool import BOUND
 from netbench.engines.netns.holder import NamespaceProcess, inner_process, unshare
 from netbench.engines.owner import GROUP, remove_group, this_process
 from netbench.errors import EngineError

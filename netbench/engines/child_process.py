@@ -13,7 +13,7 @@ from netbench.system.files import LOCAL, process_status
 BOUND: Final = ("setpriv", "--pdeathsig", "KILL")  # until the thread that starts it ends: prctl(2)
 
 
-class LocalTool:
+class ChildProcess:
     """A tool as a child of netbench; implements `engines.base.Process`."""
 
     latency = 0.0
