@@ -11,6 +11,9 @@ from support.dockerd import Lab
 from support.walks import CGROUPS, folders
 
 _COUNTER = re.compile(r"\[\d+:\d+\]")
+_CONTAINERS_OWN = re.compile(r"veth[0-9a-f]{7}")
+"""Links that the daemon names: they come and go with its containers, which are counted. Killed
+while it starts a container it may leave one for good, whoever asked for the container."""
 
 
 def inventory(lab: Lab) -> dict[str, Any]:
@@ -38,7 +41,11 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, tuple
 
 def _links(lab: Lab) -> list[tuple[str, str]]:
     rows = json.loads(lab.inside("ip", "-j", "-d", "link"))
-    return sorted((r["ifname"], r.get("linkinfo", {}).get("info_kind", "")) for r in rows)
+    return sorted(
+        (row["ifname"], row.get("linkinfo", {}).get("info_kind", ""))
+        for row in rows
+        if not _CONTAINERS_OWN.fullmatch(row["ifname"])
+    )
 
 
 def _routes(lab: Lab) -> list[str]:
