@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from support.dockerd import Lab
 from support.edge_walks import SHORTEST
-from support.inventory import inventory
+from support.inventory import difference, inventory
 from support.program import Program
 from support.walks import CGROUPS, folders
 
@@ -143,6 +143,8 @@ class Soak:
     told: Counter[str] = field(default_factory=Counter)
     """How often runs ended how, and what was killed."""
     lost: list[str] = field(default_factory=list)
+    seen: list[dict[str, Any]] = field(default_factory=list)
+    """What was found on the engine's host, each time that it was counted."""
 
     def once(self, number: int) -> None:
         """One run, in which something may be killed."""
@@ -186,7 +188,8 @@ class Soak:
     def counted(self) -> dict[str, Any]:
         """Return everything that could be left."""
         if self.lab:
-            return {k: _number(v) for k, v in inventory(self.lab).items() if k != "swarm"}
+            self.seen.append(inventory(self.lab))
+            return {k: _number(v) for k, v in self.seen[-1].items() if k != "swarm"}
         marked = _marked(self.program)
         ours = {str(one.process.pid) for one in self.lives}
         groups = (path.name.split(":") for path in folders(CGROUPS, "netbench-*:*"))
@@ -286,6 +289,8 @@ def carry_out(engine: str, runs: int, seed: int, sure: str | None, seconds: floa
                 print(f"{number} of {runs} runs, {time.monotonic() - began:.0f} s", flush=True)
         program("clean")
         wrong = table(soak, first, daemon)
+        if soak.seen:
+            wrong += map(str, difference(soak.seen[0], soak.seen[-1]).items())
         soak.lives[-1].kill()
         kept, records = soak.records()
         for name, count in sorted(soak.told.items()):
