@@ -82,9 +82,9 @@ def by_verdict(contrasts: Iterable[AnyContrast]) -> list[tuple[Verdict, list[Any
 
 def cell_of(analysis: Analysis, driver: str, key: CellKey, metric: str) -> CellSummary | None:
     """Return what a driver measured in a cell, of the baseline its first arm."""
-    own = (driver, 0, key, metric)
-    cells = (c for c in analysis.cells if (c.driver, c.replica, key_of(c), c.metric) == own)
-    return next(cells, None)
+    own = (driver, 0, metric)
+    cells = (c for c in analysis.cells if (c.driver, c.replica, c.metric) == own)
+    return next((cell for cell in cells if key_of(cell) == key), None)
 
 
 def metric_title(metric: str) -> str:
