@@ -22,7 +22,7 @@ from netbench.report.conditions import Badges
 from netbench.report.console_text import STYLES, FittingTable, paragraph, paragraphs
 from netbench.report.costs import ceiling_sentences, cost_notes, cost_rows
 from netbench.report.driver_table import DriverTable
-from netbench.report.matrix import MeasureEntry, described, measures, others
+from netbench.report.matrix import MeasureEntry, apart, described, measures, others
 from netbench.report.stopping import ending, extension, stop_words
 from netbench.report.validity import FAILED, OF_FOLDER, doubts, lacking, short
 
@@ -72,12 +72,7 @@ def _certainty(analysis: Analysis) -> tuple[str, ...]:
 def _described(info: RunInfo, analysis: Analysis, digest: Digest) -> Iterator[RenderableType]:
     """Yield the measures that only describe and in which drivers differ, and how many do not."""
     found = described(info, analysis)
-    apart = {
-        (labels.key_of(one), one.metric)
-        for one in analysis.contrasts
-        if one.verdict in labels.DECIDED
-    }
-    clear = [measure for measure in found if measure in apart]
+    clear = apart(analysis, found)
     table = DriverTable.described(info, analysis, digest, clear)
     if table.paths:
         title = "Only described, each interval by itself 95 % or more"

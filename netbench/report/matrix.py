@@ -12,7 +12,7 @@ from netbench.analysis.cell_key import PATHS, PLACEMENTS, CellKey
 from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.analysis.multiplicity import leading
 from netbench.record import METRICS, FactValue, PlanSummary, RunInfo
-from netbench.report.labels import capital, counted, key_of, metric_title
+from netbench.report.labels import DECIDED, capital, counted, key_of, metric_title
 from netbench.report.sentences import primary_measures
 from netbench.spec import Placement
 
@@ -103,6 +103,12 @@ def described(info: RunInfo, analysis: Analysis) -> tuple[tuple[CellKey, str], .
             and cell.metric in (leads.get(cell.probe), "loss")
         )
     )
+
+
+def apart(analysis: Analysis, measures: Iterable[tuple[CellKey, str]]) -> list[tuple[CellKey, str]]:
+    """Return those in which a driver certainly differs from the baseline."""
+    found = {(key_of(c), c.metric) for c in analysis.contrasts if c.verdict in DECIDED}
+    return [measure for measure in measures if measure in found]
 
 
 def shown(metric: str, value: float | None, unit: str) -> str:

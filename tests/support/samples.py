@@ -7,7 +7,7 @@ from typing import Final
 
 from support.synthetic import Reported
 
-from netbench.analysis import analyse
+from netbench.analysis import Verdict, analyse
 from netbench.report import digest
 from netbench.store import load
 
@@ -24,3 +24,14 @@ def sample(name: str = ".", drivers: tuple[str, ...] = ()) -> Reported:
     records = tuple(record for record in run.records() if record.cell.driver in kept)
     analysis = analyse(info, records)
     return Reported(info, records, analysis, digest(analysis, records))
+
+
+def differing(run: Reported, metric: str, probe: str) -> Reported:
+    """Return a run in which drivers certainly differ from the baseline by this metric: by 30 %."""
+    contrasts = tuple(
+        replace(one, verdict=Verdict.SLOWER, ratio=0.7, low=0.6, high=0.8)
+        if (one.metric, one.probe) == (metric, probe)
+        else one
+        for one in run.analysis.contrasts
+    )
+    return replace(run, analysis=replace(run.analysis, contrasts=contrasts))

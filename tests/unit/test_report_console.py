@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console
-from support.samples import sample
+from support.samples import differing, sample
 from support.synthetic import Reported, contrast_of, reported
 
 from netbench import units
@@ -79,21 +79,10 @@ def test_two_drivers_take_a_screen_of_fifteen_lines(width: int, status: str) -> 
     assert len(lines) + len(["report: reports/x/report.html"]) <= 15
 
 
-def with_verdict(run: Reported, metric: str, probe: str) -> Reported:
-    """Return the run with a decided contrast of a cell that only describes."""
-    contrasts = [
-        replace(one, verdict=Verdict.SLOWER, ratio=0.7, low=0.6, high=0.8)
-        if (one.metric, one.probe) == (metric, probe)
-        else one
-        for one in run.analysis.contrasts
-    ]
-    return replace(run, analysis=replace(run.analysis, contrasts=tuple(contrasts)))
-
-
 def test_what_only_describes_is_shown_where_drivers_differ_and_counted_where_not() -> None:
     run = sample("standard", TWO)
     without = printed(run, 200)
-    clear = printed(with_verdict(run, "connections", "tcp-crr"), 200).splitlines()
+    clear = printed(differing(run, "connections", "tcp-crr"), 200).splitlines()
 
     assert "Only described" not in without
     assert "\n11 measures only described: --verbose shows them\n" in without
@@ -116,7 +105,7 @@ def test_what_only_describes_takes_no_more_than_a_screen() -> None:
         ("throughput", "tcp-parallel"),
         ("throughput", "tcp-reverse"),
     ):
-        run = with_verdict(run, metric, probe)
+        run = differing(run, metric, probe)
 
     assert "Only described" not in printed(run)
     assert "11 measures only described: --verbose shows them" in printed(run)

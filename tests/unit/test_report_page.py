@@ -10,6 +10,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 import pytest
+from support.samples import differing, sample
 from support.synthetic import Reported, reported, run_of
 
 from netbench.analysis import analyse
@@ -252,3 +253,20 @@ def test_one_driver_or_one_block_still_has_a_whole_page(
     assert "Not comparable." in text
     assert "Gbit/s" in text
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+
+
+def test_what_only_describes_is_in_the_answer_where_drivers_differ() -> None:
+    run = sample("standard", ("host", "bridge"))
+    clear = differing(run, "connections", "tcp-crr")
+    without, page = (Page(html(one.info, one.analysis, one.digest)) for one in (run, clear))
+    texts = [text.strip() for text in page.texts if text.strip()]
+    begins = texts.index("What else differs")
+    said = texts[begins : texts.index("The path of each driver, as its byte counters proved it")]
+
+    assert "apart" not in without.ids
+    assert "Connections per second of tcp-crr" in said
+    assert {"30 % fewer", "[20 to 40]"} <= {*said}
+    assert said.count("on two cores") == 1
+    assert "10 more measures" in said
+    assert {"#beside"} <= {*page.links}
+    assert page.crossed == []
