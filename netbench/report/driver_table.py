@@ -7,7 +7,7 @@ driver, a line for each measure; at last two lines for each measure.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -74,8 +74,17 @@ class DriverTable:
         digest: Digest,
         measures: Sequence[tuple[CellKey, str]],
     ) -> "DriverTable":
-        """Return the table of what only describes; it has no paths where it has no rows."""
-        return cls._of(described_costs(info, analysis, digest, measures), info, analysis, digest)
+        """Return the table of what only describes; it has no paths where it has no rows.
+
+        It does not say again what isolates a driver and what limits its figures.
+        """
+        whole = cls._of(described_costs(info, analysis, digest, measures), info, analysis, digest)
+        return cls(
+            {
+                path: [replace(row, badges=()) for row in rows if not row.said]
+                for path, rows in whole.paths.items()
+            }
+        )
 
     @classmethod
     def _of(

@@ -95,6 +95,15 @@ def test_what_only_describes_is_shown_where_drivers_differ_and_counted_where_not
     assert title > next(n for n, line in enumerate(clear) if line.startswith("Intervals"))
 
 
+def test_what_only_describes_says_nothing_again_of_a_driver() -> None:
+    run = sample("standard", ("none", "host", "macvlan:bridge"))
+    before, text = printed(run, 200), printed(differing(run, "connections", "tcp-crr"), 200)
+
+    assert "30 % fewer" in text
+    for said in ("isolated by design (", "virtual LAN, no network card"):
+        assert text.count(said) == before.count(said) > 0
+
+
 def test_what_only_describes_takes_no_more_than_a_screen() -> None:
     """Ten drivers differ in three measures: thirty figures are for --verbose."""
     run = sample("standard")
