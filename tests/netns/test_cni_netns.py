@@ -6,7 +6,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -127,12 +127,20 @@ def traces(engine: NetnsEngine) -> tuple[str, ...]:
         ("nft", "--stateless", "list", "ruleset"),
     )
     return tuple(
-        line.partition(" [")[0]  # iptables-save tells the packets of each chain
+        lasting(argv, line)
         for place in (engine.host(), engine.lan().client)
         for argv in looks
         for line in engine.run(place, argv, timeout=10).stdout.splitlines()
         if not line.startswith("#")  # iptables-save tells the time
     )
+
+
+def lasting(argv: Sequence[str], line: str) -> str:
+    """Return what of a line does not change by itself."""
+    if "-br" in argv:  # whether a link is up, which follows that of its peer a moment later
+        name, _, *rest = line.partition("<")[0].split()
+        return " ".join((name, *rest))
+    return line.partition(" [")[0].removesuffix(" linkdown")  # and the packets of each chain
 
 
 def leases() -> list[str]:
