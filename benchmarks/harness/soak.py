@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from support.dockerd import Lab
 from support.edge_walks import SHORTEST
-from support.inventory import difference, inventory
+from support.inventory import inventory
 from support.program import Program
 from support.walks import CGROUPS, folders
 
@@ -143,8 +143,6 @@ class Soak:
     told: Counter[str] = field(default_factory=Counter)
     """How often runs ended how, and what was killed."""
     lost: list[str] = field(default_factory=list)
-    seen: list[dict[str, Any]] = field(default_factory=list)
-    """What was found on the engine's host, each time that it was counted."""
 
     def once(self, number: int) -> None:
         """One run, in which something may be killed."""
@@ -185,11 +183,10 @@ class Soak:
             worker.kill()
         self.told[f"runs that ended: {ended['ended']}"] += 1
 
-    def counted(self) -> dict[str, Any]:
-        """Return everything that could be left."""
+    def found(self) -> dict[str, Any]:
+        """Return everything that could be left, one by one or as a number."""
         if self.lab:
-            self.seen.append(inventory(self.lab))
-            return {k: _number(v) for k, v in self.seen[-1].items() if k != "swarm"}
+            return {k: v for k, v in inventory(self.lab).items() if k != "swarm"}
         marked = _marked(self.program)
         ours = {str(one.process.pid) for one in self.lives}
         groups = (path.name.split(":") for path in folders(CGROUPS, "netbench-*:*"))
@@ -248,9 +245,9 @@ def placed(engine: str) -> Iterator[tuple[Program, Lab | None]]:
             lab.stop()
 
 
-def table(soak: Soak, first: Mapping[str, int], daemon: Mapping[str, int]) -> list[str]:
+def table(soak: Soak, first: Mapping[str, Any], daemon: Mapping[str, int]) -> list[str]:
     """Print what there was after the first run and at the end; return what is not as it was."""
-    last, wrong = soak.counted(), []
+    last, wrong = soak.found(), []
     life = max((one.held for one in soak.lives), key=len)
     rows = [(name, first[name], last[name], last[name] != first[name]) for name in first]
     if soak.lab:
@@ -263,8 +260,8 @@ def table(soak: Soak, first: Mapping[str, int], daemon: Mapping[str, int]) -> li
     ]
     print(f"{'':36}{'start':>14}{'end':>14}")
     for name, before, after, is_wrong in rows:
-        print(f"{name:36}{before:14,}{after:14,}{'  !' if is_wrong else ''}")
-        wrong += [f"{name}: {before:,} at the start, {after:,} at the end"] if is_wrong else []
+        print(f"{name:36}{_number(before):14,}{_number(after):14,}{'  !' if is_wrong else ''}")
+        wrong += [f"{name}: {before} at the start, {after} at the end"] if is_wrong else []
     return wrong
 
 
@@ -279,7 +276,7 @@ def carry_out(engine: str, runs: int, seed: int, sure: str | None, seconds: floa
     with placed(engine) as (program, lab):
         soak = Soak(program, engine, lab, random.Random(seed), sure)  # noqa: S311 -- no secret
         soak.once(1)
-        first, daemon = soak.counted(), used_by(lab.pid) if lab else {}
+        first, daemon = soak.found(), used_by(lab.pid) if lab else {}
         for number in range(2, runs + 1):
             if time.monotonic() - began > seconds:
                 print(f"{number - 1} of {runs} runs in that time")
@@ -289,8 +286,6 @@ def carry_out(engine: str, runs: int, seed: int, sure: str | None, seconds: floa
                 print(f"{number} of {runs} runs, {time.monotonic() - began:.0f} s", flush=True)
         program("clean")
         wrong = table(soak, first, daemon)
-        if soak.seen:
-            wrong += map(str, difference(soak.seen[0], soak.seen[-1]).items())
         soak.lives[-1].kill()
         kept, records = soak.records()
         for name, count in sorted(soak.told.items()):

@@ -21,8 +21,9 @@ from netbench.report.answer import headline
 from netbench.report.conditions import Badges
 from netbench.report.console_text import STYLES, FittingTable, paragraph, paragraphs
 from netbench.report.costs import ceiling_sentences, cost_notes, cost_rows
+from netbench.report.driver_costs import described_costs, driver_costs
 from netbench.report.driver_table import DriverTable
-from netbench.report.matrix import MeasureEntry, apart, described, measures, others
+from netbench.report.matrix import MeasureEntry, measures, others
 from netbench.report.stopping import ending, extension, stop_words
 from netbench.report.validity import FAILED, OF_FOLDER, doubts, lacking, short
 
@@ -50,7 +51,7 @@ def terminal(
         *paragraphs([sentences.engine_line(info)] if engine else []),
         paragraph(headline(info, analysis, digest), "bold", indent=""),
         *paragraphs(["; ".join(Badges(info, analysis, digest).lines())]),
-        DriverTable.of(info, analysis, digest),
+        DriverTable.of(driver_costs(info, analysis, digest), info, analysis, digest),
         console_text.one_line(*_certainty(analysis)),
         *(() if verbose else _described(info, analysis, digest)),
         *paragraphs([*lacking(analysis), *_without_number(analysis, digest)], "red"),
@@ -71,18 +72,15 @@ def _certainty(analysis: Analysis) -> tuple[str, ...]:
 
 def _described(info: RunInfo, analysis: Analysis, digest: Digest) -> Iterator[RenderableType]:
     """Yield the measures that only describe and in which drivers differ, and how many do not."""
-    found = described(info, analysis)
-    clear = apart(analysis, found)
-    table = DriverTable.described(info, analysis, digest, clear)
-    if table.paths:
+    found = described_costs(info, analysis, digest, differing=True)
+    more = "more " if found.drivers else ""
+    if found.drivers:
         title = "Only described, each interval by itself 95 % or more"
         yield from console_text.styled([title], "bold")
-        yield table
-    left = len(found) - (len(clear) if table.paths else 0)
-    if left:
-        more = "more " if table.paths else ""
-        what = f"{labels.counted(left, f'{more}measure')} only described"
-        yield from paragraphs([f"{what}: --verbose shows {'it' if left == 1 else 'them'}"])
+        yield DriverTable.of(found.drivers, info, analysis, digest).figures_alone
+    if found.left:
+        what = f"{labels.counted(found.left, f'{more}measure')} only described"
+        yield from paragraphs([f"{what}: --verbose shows {'it' if found.left == 1 else 'them'}"])
 
 
 def _without_number(analysis: Analysis, digest: Digest) -> Iterator[str]:

@@ -13,7 +13,7 @@ from netbench.report.answer import isolated, served_by, what
 from netbench.report.conditions import Badges
 from netbench.report.effects import effect
 from netbench.report.labels import baseline_first, cell_of, concerns, key_of
-from netbench.report.matrix import shown
+from netbench.report.matrix import apart, described, shown
 from netbench.report.sentences import absence, declared_driver, primary_measures
 from netbench.report.sharing import network_isolation
 from netbench.report.stopping import needed
@@ -103,15 +103,32 @@ def driver_costs(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[Dri
     return _rows(info, analysis, digest, measures)
 
 
-def described_costs(
-    info: RunInfo, analysis: Analysis, digest: Digest, measures: Sequence[tuple[CellKey, str]]
-) -> tuple[DriverCost, ...]:
-    """Return a row for each driver, the baseline first, with these of the `described` measures.
+@dataclass(frozen=True, slots=True)
+class DescribedCosts:
+    """What only describes: of all measures, or of those in which drivers differ."""
 
-    There is none without a measure, nor where it would fill more than a screen.
-    """
+    drivers: tuple[DriverCost, ...]
+    """A row for each, the baseline first; none without a measure, nor where they are too many."""
+    left: int  # measures that have no place in the rows
+
+    @property
+    def measures(self) -> tuple[tuple[CellKey, str], ...]:
+        """The cell and metric of each figure in a row."""
+        return tuple(self.drivers[0].costs) if self.drivers else ()
+
+
+def described_costs(
+    info: RunInfo, analysis: Analysis, digest: Digest, *, differing: bool
+) -> DescribedCosts:
+    """Return what only describes; with `differing` where a driver differs from the baseline."""
+    found = described(info, analysis)
+    measures = apart(analysis, found) if differing else found
     figures = len(measures) * max(1, len(info.plan.drivers) - 1)
-    return _rows(info, analysis, digest, measures) if 0 < figures <= MOST_DESCRIBED else ()
+    kept = measures if figures <= MOST_DESCRIBED else ()
+    return DescribedCosts(
+        drivers=_rows(info, analysis, digest, kept) if kept else (),
+        left=len(found) - len(kept),
+    )
 
 
 def _rows(
@@ -143,8 +160,8 @@ class _Costs:
 
     def _cost(self, driver: str, view: DriverView | None, key: CellKey, metric: str) -> MeasureCost:
         baseline = self.analysis.baseline
-        found = (c for c in self.analysis.contrasts if c.driver == driver)
-        contrast = next((c for c in found if concerns(c, key, metric)), None)
+        own = (c for c in self.analysis.contrasts if c.driver == driver)
+        contrast = next((c for c in own if concerns(c, key, metric)), None)
         median = self._median(driver, key, metric)
         strong = rest = more = ""
         if contrast is not None:

@@ -14,13 +14,13 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from netbench.analysis.block_pairs import grouped
-from netbench.analysis.cell_key import CellKey, plain
+from netbench.analysis.cell_key import plain
 from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Verdict
 from netbench.record import RunInfo
 from netbench.report import console_text
 from netbench.report.answer import answer_of, way_title
-from netbench.report.driver_costs import DriverCost, MeasureCost, described_costs, driver_costs
+from netbench.report.driver_costs import DriverCost, MeasureCost
 from netbench.report.labels import joined
 
 _NARROWEST: Final = 20
@@ -62,41 +62,27 @@ class DriverTable:
     paths: dict[str, list[MetricRow]]
 
     @classmethod
-    def of(cls, info: RunInfo, analysis: Analysis, digest: Digest) -> "DriverTable":
-        """Return the table of what a run is judged by, the baseline first."""
-        return cls._of(driver_costs(info, analysis, digest), info, analysis, digest)
-
-    @classmethod
-    def described(
-        cls,
-        info: RunInfo,
-        analysis: Analysis,
-        digest: Digest,
-        measures: Sequence[tuple[CellKey, str]],
-    ) -> "DriverTable":
-        """Return the table of what only describes; it has no paths where it has no rows.
-
-        It does not say again what isolates a driver and what limits its figures.
-        """
-        whole = cls._of(described_costs(info, analysis, digest, measures), info, analysis, digest)
-        return cls(
-            {
-                path: [replace(row, badges=()) for row in rows if not row.said]
-                for path, rows in whole.paths.items()
-            }
-        )
-
-    @classmethod
-    def _of(
+    def of(
         cls, costs: Sequence[DriverCost], info: RunInfo, analysis: Analysis, digest: Digest
     ) -> "DriverTable":
+        """Return the table of these drivers, of which the baseline is the first."""
         rows = []
         for own in costs:
             paths = grouped((cost.key.path, cost) for cost in own.costs.values())
             answer = answer_of(info, analysis, digest, own.driver)
             said = answer.said if own.isolated else ""
-            rows += [(path, MetricRow.of(own, costs, said)) for path, costs in paths.items()]
+            rows += [(path, MetricRow.of(own, here, said)) for path, here in paths.items()]
         return cls(grouped(rows))
+
+    @property
+    def figures_alone(self) -> "DriverTable":
+        """The table without what isolates drivers and what limits their figures."""
+        return DriverTable(
+            {
+                path: [replace(row, badges=()) for row in rows if not row.said]
+                for path, rows in self.paths.items()
+            }
+        )
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the lines that fit."""

@@ -8,7 +8,15 @@ from netbench import units
 from netbench.analysis.cell_key import plain
 from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.record import METRICS
-from netbench.report.labels import DECIDED, at_least, counted, interval_ends, key_of, rounded
+from netbench.report.labels import (
+    DECIDED,
+    at_least,
+    concerns,
+    counted,
+    interval_ends,
+    key_of,
+    rounded,
+)
 
 _TIMES: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _WHOLE_FROM: Final = 10  # from here on the ends of a range have no decimals
@@ -91,11 +99,9 @@ def percent_size(contrast: Contrast) -> EffectSize | None:
 
 def _size(analysis: Analysis, contrast: Contrast) -> EffectSize | None:
     """Return a size: of times the difference where each driver's is clear, else percent."""
-    own = [
-        c
-        for c in analysis.contrasts
-        if (key_of(c), c.metric) == (key_of(contrast), contrast.metric) and c.verdict in DECIDED
-    ]
+    key = key_of(contrast)
+    decided = (c for c in analysis.contrasts if c.verdict in DECIDED)
+    own = [c for c in decided if concerns(c, key, contrast.metric)]
     if own and all(map(_time_size, own)):
         return _time_size(contrast)
     return percent_size(contrast)

@@ -70,7 +70,7 @@ def slug(text: str) -> str:
 
 def concerns(contrast: Contrast, key: CellKey, metric: str) -> bool:
     """Return whether a contrast is of this cell and metric."""
-    return key_of(contrast) == key and contrast.metric == metric
+    return contrast.metric == metric and key_of(contrast) == key
 
 
 def by_verdict(contrasts: Iterable[AnyContrast]) -> list[tuple[Verdict, list[AnyContrast]]]:

@@ -105,10 +105,12 @@ def described(info: RunInfo, analysis: Analysis) -> tuple[tuple[CellKey, str], .
     )
 
 
-def apart(analysis: Analysis, measures: Iterable[tuple[CellKey, str]]) -> list[tuple[CellKey, str]]:
+def apart(
+    analysis: Analysis, measures: Iterable[tuple[CellKey, str]]
+) -> tuple[tuple[CellKey, str], ...]:
     """Return those in which a driver certainly differs from the baseline."""
     found = {(key_of(c), c.metric) for c in analysis.contrasts if c.verdict in DECIDED}
-    return [measure for measure in measures if measure in found]
+    return tuple(measure for measure in measures if measure in found)
 
 
 def shown(metric: str, value: float | None, unit: str) -> str:

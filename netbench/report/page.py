@@ -45,9 +45,7 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         "records": long_tables.records(digest),
     }
     seen = {contrast.metric for contrast in analysis.contrasts}
-    drivers, described = labels.baseline_first(info), matrix.described(info, analysis)
-    clear = matrix.apart(analysis, described)
-    beside = driver_costs.described_costs(info, analysis, digest, clear)
+    drivers = labels.baseline_first(info)
     return html_env.render(
         "page.html.j2",
         colours,
@@ -66,9 +64,7 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         doubts=validity.doubts(analysis),
         problems=validity.problem_lines(info, digest),
         drivers=driver_costs.driver_costs(info, analysis, digest),
-        clear=clear if beside else (),
-        beside=beside,
-        described=len(described),
+        differing=driver_costs.described_costs(info, analysis, digest, differing=True),
         quote=quote,
         **{module.__name__.rpartition(".")[2]: module for module in _MODULES},
         **tables,

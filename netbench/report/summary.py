@@ -14,7 +14,7 @@ from netbench.analysis.cell_key import CellKey, plain
 from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Standing, Verdict
 from netbench.record import RunInfo
-from netbench.report import answer, budgets, matrix, sentences
+from netbench.report import answer, budgets, sentences
 from netbench.report.conditions import Badges, where
 from netbench.report.costs import cost_sentences
 from netbench.report.driver_costs import DriverCost, described_costs, driver_costs
@@ -69,8 +69,7 @@ def summary(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "")
     results = budgets.ordered(analysis)
     drivers = _ranked(driver_costs(info, analysis, digest))
     paths = grouped((one[0].path, one) for one in sentences.primary_measures(analysis))
-    described = described_costs(info, analysis, digest, matrix.described(info, analysis))
-    beside = described[0].costs if described else ()
+    described = described_costs(info, analysis, digest, differing=False)
     return markdown(
         "summary.md.j2",
         analysis=analysis,
@@ -87,13 +86,13 @@ def summary(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "")
         tables=paths,
         drivers=drivers[:ROWS],
         left=max(len(drivers) - ROWS, 0),
-        described=described,
-        described_paths=grouped((one[0].path, one) for one in beside),
+        described=described.drivers,
+        described_paths=grouped((one[0].path, one) for one in described.measures),
         notes=[
             *lacking(analysis),
             _uncompared(info, analysis, digest),
-            _certainty(analysis, described=bool(described)),
-            *_without_baseline(analysis, shown=beside),
+            _certainty(analysis, described=bool(described.drivers)),
+            *_without_baseline(analysis, shown=described.measures),
             *cost_sentences(analysis),
             _failed(analysis, digest),
             sentences.published_in_short(info, analysis),

@@ -84,10 +84,11 @@ def reasons(found: list[dict[str, Any]]) -> str:
 
 def assert_measured(found: list[dict[str, Any]]) -> None:
     """A busy machine may leave a session too few slices; nothing else keeps it from its figure."""
-    outcomes = [one["outcome"] for one in found]
-    assert "sample" in {one["kind"] for one in outcomes}, reasons(found)
-    assert {one["kind"] for one in outcomes} <= {"sample", "failure"}, reasons(found)
-    assert {one.get("stage", "output") for one in outcomes} == {"output"}, reasons(found)
+    kinds = {one["outcome"]["kind"] for one in found}
+    failed = [one["outcome"] for one in found if one["outcome"]["kind"] == "failure"]
+    assert {"sample"} <= kinds <= {"sample", "failure"}, reasons(found)
+    assert {one["stage"] for one in failed} <= {"output"}, reasons(found)
+    assert all("slices gave a number" in one["reason"] for one in failed), reasons(found)
 
 
 def test_every_driver_is_proved_on_both_machines_which_change_places(
