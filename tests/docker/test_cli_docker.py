@@ -202,7 +202,7 @@ def test_clean_removes_what_a_killed_run_left_and_nothing_else(
         )
         wait_for(program.so_far)
         running.kill()
-        running.communicate(timeout=20)
+        running.communicate(timeout=HANG)
         assert list(load(program.run_folder()).records())
         run = load(program.run_folder()).info.id
         before = labelled(api, run)

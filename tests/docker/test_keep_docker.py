@@ -123,7 +123,7 @@ def test_an_interrupted_run_keeps_the_pairs_that_were_up(
 
 def test_what_the_kept_pairs_had_on_the_host_goes_with_them(program: Program, lab: Lab) -> None:
     """The wire of the emulated LAN, rules of published ports, cgroups and all."""
-    with nothing_left(docker_bed_of(lab, program.folder), within=10):
+    with nothing_left(docker_bed_of(lab, program.folder)):
         outer = ("--paths", "east-west,north-south")
         done = program(*KEEP, *outer, "--blocks", "1", "--suite", program.suite())
         assert done.code == 0, done.stderr

@@ -145,7 +145,7 @@ def test_clean_finds_what_a_run_killed_among_its_endpoints_left(
     )
     wait_for(lambda: [c for c in api.containers() if c["Names"][0].find("-c3-") > 0])
     running.kill()
-    running.communicate(timeout=20)
+    running.communicate(timeout=HANG)
     assert labelled(api)
 
     cleaned = program("clean")

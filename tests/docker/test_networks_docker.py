@@ -9,6 +9,7 @@ import docker
 import pytest
 from support.docker_parts import connects, echo, links, make, read
 from support.dockerd import Lab
+from support.hang import SOON
 from support.program import wait_for
 
 from netbench.drivers import DRIVERS, Driver
@@ -58,7 +59,7 @@ def test_every_driver_keeps_its_promises(engine: DockerEngine, lab: Lab, name: s
     before = links(lab)
     assert_promises_hold(engine, DRIVERS[name])
     # A new swarm's own link is made here before it moves into a namespace.
-    wait_for(lambda: links(lab) - before <= {"docker_gwbridge"} | swarms_own(lab), within=10)
+    wait_for(lambda: links(lab) - before <= {"docker_gwbridge"} | swarms_own(lab), within=SOON)
 
 
 def swarms_own(lab: Lab) -> set[str]:

@@ -10,6 +10,7 @@ import pytest
 from docker.types import IPAMConfig, IPAMPool
 from support import netplugin
 from support.dockerd import Lab
+from support.hang import SOON
 from support.program import TRICKLE, Program, records, wait_for
 
 NAME = "netbenchtest"
@@ -31,7 +32,7 @@ def serving(lab: Lab) -> Iterator[str]:
     )
     socket = Path(f"/proc/{lab.holder}/root{netplugin.FOLDER}/{NAME}.sock")
     try:
-        wait_for(lambda: socket.exists() or process.poll() is not None, within=10)
+        wait_for(lambda: socket.exists() or process.poll() is not None, within=SOON)
         assert process.poll() is None, process.communicate()[1]
         yield NAME
     finally:

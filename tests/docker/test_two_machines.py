@@ -10,8 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.hang import HANG
 from support.inventory import difference
-from support.program import Ended, Program, assert_cleaned, records, wait_for
+from support.program import (
+    Ended,
+    Program,
+    assert_cleaned,
+    assert_measured,
+    reasons,
+    records,
+    wait_for,
+)
 from support.two_engines import WIRE, TwoEngines
 
 SHORT = """
@@ -20,6 +29,7 @@ name = "short"
 rounds = 3
 [probes.tcp-rr]
 rounds = 3
+slice = 0.2
 [[cell]]
 probe = "tcp-throughput"
 placement = "cross"
@@ -78,19 +88,6 @@ def of(found: list[dict[str, Any]], driver: str) -> list[dict[str, Any]]:
     return [one for one in found if one["cell"]["driver"] == driver]
 
 
-def reasons(found: list[dict[str, Any]]) -> str:
-    return "; ".join(dict.fromkeys(one["outcome"].get("reason", "") for one in found))
-
-
-def assert_measured(found: list[dict[str, Any]]) -> None:
-    """A busy machine may leave a session too few slices; nothing else keeps it from its figure."""
-    kinds = {one["outcome"]["kind"] for one in found}
-    failed = [one["outcome"] for one in found if one["outcome"]["kind"] == "failure"]
-    assert {"sample"} <= kinds <= {"sample", "failure"}, reasons(found)
-    assert {one["stage"] for one in failed} <= {"output"}, reasons(found)
-    assert all("slices gave a number" in one["reason"] for one in failed), reasons(found)
-
-
 def test_every_driver_is_proved_on_both_machines_which_change_places(
     two_engines: TwoEngines, program: Program
 ) -> None:
@@ -100,20 +97,20 @@ def test_every_driver_is_proved_on_both_machines_which_change_places(
         options = ("--drivers", ",".join((*CARRYING, "none", "container")), "--parent", WIRE)
         ended = measured(program, two, *options, "--init-swarm")
 
-    assert ended.code == 0, ended.stderr
     assert {cell["path"] for cell in ended.json["cells"]} == {"across"}
     found = records(program.run_folder())
+    assert_measured([one for one in found if one["cell"]["driver"] in CARRYING], ended)
+    samples = [one for one in found if one["outcome"]["kind"] == "sample"]
     for driver in CARRYING:
-        own = of(found, driver)
-        assert {one["outcome"]["kind"] for one in own} == {"sample"}, (driver, reasons(own))
-        for record in own:
+        assert of(samples, driver)
+        for record in of(samples, driver):
             hops = {(hop["namespace"], hop["link"]): hop for hop in record["path"]["hops"]}
             wire = [hops["client's host", WIRE], hops["host", WIRE]]
             assert all(hop["moved"] >= record["path"]["required"] for hop in wire)
             assert record["path"]["held"]
             facts = dict(record["facts"])
             assert facts["trial.client_node"] == ("first", "peer")[(record["block"] - 1) % 2]
-    assert {"vxlan0"} <= {hop["link"] for hop in of(found, "overlay")[0]["path"]["hops"]}
+    assert {"vxlan0"} <= {hop["link"] for hop in of(samples, "overlay")[0]["path"]["hops"]}
     for driver in ("none", "container"):
         assert all(one["outcome"]["by_design"] for one in of(found, driver))
     carried = sum(one["path"]["required"] for one in found if one["path"])
@@ -129,9 +126,7 @@ def test_the_peer_is_reached_over_the_wire_too(
     """Holding and letting go takes a message there: slices are as long as that demands."""
     with nothing_left(two_engines):
         ended = measured(program, two_engines, "--drivers", "host,bridge", way=way)
-    assert ended.code == 0, ended.stderr
-    found = records(program.run_folder())
-    assert {one["outcome"]["kind"] for one in found} == {"sample"}, reasons(found)
+    assert_measured(records(program.run_folder()), ended)
 
 
 def test_a_run_across_is_resumed_compared_exported_and_held_to_a_budget(
@@ -145,9 +140,10 @@ def test_a_run_across_is_resumed_compared_exported_and_held_to_a_budget(
         homeless = program("run", "--resume", folder, "--blocks", "+1")
         again = program("run", "--resume", folder, "--blocks", "+1", *across(two)[-2:])
     assert (homeless.code, "--peer-address" in homeless.stderr) == (2, True), homeless.stderr
-    assert (first.code, again.code) == (0, 0), (first.stderr, again.stderr)
+    found = records(Path(folder))
+    assert_measured([one for one in found if one["block"] == 1], first)
     report = program("report", folder, "--json")
-    assert report.code == 0
+    assert_measured(found, again, report)
     assert {contrast["path"] for contrast in report.json["contrasts"]} == {"across"}
     facts = dict(json.loads(Path(folder, "run.json").read_text())["facts"])
     assert facts["nodes.kernels"] == 1
@@ -156,7 +152,7 @@ def test_a_run_across_is_resumed_compared_exported_and_held_to_a_budget(
     assert "two engines on one kernel" in Path(folder, "summary.md").read_text()
     other = shutil.copytree(folder, f"{folder}-2")
     compared = program("compare", folder, other, "--json")
-    assert compared.code == 0, compared.stderr
+    assert compared.code in (0, again.code), compared.stderr
     assert not [one for one in compared.json["differences"] if one["confounder"]]
     for form in ("csv", "openmetrics"):
         assert "across" in program("export", folder, "--format", form).stdout
@@ -188,7 +184,7 @@ def test_a_swarm_of_the_users_own_is_used_and_left_as_it_was(
         nodes = two.a.docker("node", "ls", "--format", "{{.ID}} {{.Status}} {{.Availability}}")
         with nothing_left(two):
             ended = measured(program, two, "--drivers", "host,overlay", blocks=1)
-            assert ended.code == 0, ended.stderr
+            assert_measured(records(program.run_folder()), ended)
             cleaned = program("clean", "--context", "unix-a", "--peer-context", "unix-b")
             assert "swarm" not in cleaned.stdout
         assert state() == before
@@ -239,7 +235,7 @@ def begun(program: Program, two: TwoEngines, *argv: str) -> Iterator[Any]:
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-            process.wait(120)
+            process.wait(HANG)
 
 
 def test_a_peer_whose_engine_dies_ends_the_run_with_its_records(
@@ -251,7 +247,7 @@ def test_a_peer_whose_engine_dies_ends_the_run_with_its_records(
             kept = len(program.so_far())
             two.b.kill()
             try:
-                assert process.wait(240) == 3
+                assert process.wait(HANG) == 3
             finally:
                 two.b.restart()
         assert "the engine went away" in (program.folder / "err").read_text()
@@ -270,7 +266,7 @@ def test_machines_apart_for_a_time_end_nothing_but_the_sessions_of_that_time(
             time.sleep(4)
         wait_for(lambda: max(one["block"] for one in program.so_far()) > blocks + 2, within=400)
         process.send_signal(signal.SIGINT)
-        assert process.wait(120) == 130
+        assert process.wait(HANG) == 130
     last = max(one["block"] for one in program.so_far())
     assert_measured([one for one in program.so_far() if one["block"] == last - 1])
 
@@ -288,7 +284,7 @@ def test_a_node_that_leaves_its_swarm_is_told_and_others_are_measured(
             seen = max(one["block"] for one in failed)
             wait_for(lambda: max(one["block"] for one in program.so_far()) > seen, within=240)
             process.send_signal(signal.SIGINT)
-            assert process.wait(120) == 130
+            assert process.wait(HANG) == 130
         assert "swarm" in reasons(failed)
         assert_measured([one for one in of(program.so_far(), "host") if one["block"] == seen])
     finally:
@@ -306,7 +302,7 @@ def test_what_a_killed_run_left_on_both_machines_is_removed_by_clean(
     with nothing_left(two):
         with begun(program, two, *SWARM) as process:
             process.kill()
-            process.wait(60)
+            process.wait(HANG)
         states = ("info", "--format", "{{.Swarm.LocalNodeState}}")
         assert [side.docker(*states) for side in two.sides] == ["active", "active"]
         cleaned = program("clean", "--context", "unix-a", "--peer-context", "unix-b")

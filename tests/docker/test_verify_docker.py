@@ -12,7 +12,7 @@ from typing import Any
 import docker
 import pytest
 from support.dockerd import Lab
-from support.hang import HANG
+from support.hang import HANG, SOON
 from support.program import Ended, Program, wait_for
 from support.verified import (
     assert_all_as_promised,
@@ -177,7 +177,7 @@ def test_stopping_it_leaves_nothing(program: Program, api: docker.APIClient, lab
     assert running.returncode == 130, stderr
     assert json.loads(stdout)["error"]["kind"] == "interrupted"
     assert labelled(api) == []
-    wait_for(lambda: {link["ifname"] for link in links(lab)} == before, within=5)
+    wait_for(lambda: {link["ifname"] for link in links(lab)} == before, within=SOON)
 
 
 def test_a_user_of_the_socket_alone_verifies(lab: Lab, plain_user: Callable[..., Program]) -> None:

@@ -15,7 +15,7 @@ import pytest
 import typer
 from support.documented import PAGES, ROOT, blocks, commands, inline, scripts, shown
 from support.hang import HANG
-from support.program import TRICKLE, Program, records, wait_for
+from support.program import TOO_BUSY, TRICKLE, Program, records, wait_for
 from support.require import require_or_skip
 
 from netbench.cli import app
@@ -52,8 +52,6 @@ placement = "same"
 """
 LACKS = re.compile(r"the kernel has no \w+ \(|the new container is at ")
 """What netbench says of a driver, or a probe, that is not possible here."""
-BUSY = re.compile(r"\d+ of \d+ slices gave a number")
-"""What it says of a session for which the machine was too busy."""
 NETBENCH: Any = cast("Any", typer.main.get_command(app))
 COMMANDS: dict[str, Any] = {
     name: NETBENCH.get_command(None, name) for name in NETBENCH.list_commands(None)
@@ -137,7 +135,7 @@ def test_it_does_what_it_says(shell: Program, script: str) -> None:
 
         fine = {0, 1} if "--require" in command else {0}
         if process.returncode not in fine:
-            assert LACKS.search(err + out) or BUSY.search(out), f"{command}\n{out}{err}"
+            assert LACKS.search(err + out) or TOO_BUSY.search(out), f"{command}\n{out}{err}"
             assert process.returncode == 3
 
 

@@ -34,7 +34,7 @@ def test_killed_at_random_times_nothing_is_left(
     record_property("seed", seed)
     times = random.Random(seed)  # noqa: S311 -- moments, not secrets
     for turn in range(TIMES[where]):
-        with nothing_left(bed, within=10):
+        with nothing_left(bed):
             run = bed.start(name=f"{turn}-")
             with suppress(subprocess.TimeoutExpired):
                 run.process.wait(times.uniform(0.2, LONGEST[where]))

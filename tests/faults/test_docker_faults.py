@@ -115,7 +115,7 @@ def test_a_daemon_that_is_killed_loses_no_record_and_is_cleaned_once_it_is_back(
 ) -> None:
     # After the last block's teardown nothing would be lost.
     blocks = 2 if stage == "teardown" else 1
-    with nothing_left(docker_bed, within=10):
+    with nothing_left(docker_bed):
         run = docker_bed.start(blocks=blocks)
         code = killed_at(stage, docker_bed, lab, run)
 
@@ -129,14 +129,14 @@ def test_a_daemon_that_is_killed_loses_no_record_and_is_cleaned_once_it_is_back(
         assert_cleaned(cleaned)
         again = docker_bed.call("run", "--resume", str(loaded.path), name="again-")
         # A busy machine may spoil a trial, which is no verdict on what was lost.
-        assert again.end(180) in (0, 3), again.said
+        assert again.end() in (0, 3), again.said
         assert_whole(run, blocks)
 
 
 def test_a_daemon_that_is_killed_before_anything_is_measured_is_one_error(
     docker_bed: Bed, lab: Lab
 ) -> None:
-    with nothing_left(docker_bed, within=10):
+    with nothing_left(docker_bed):
         run = docker_bed.start()
         code = killed_at("build", docker_bed, lab, run)
 
@@ -150,7 +150,7 @@ def test_a_daemon_that_is_killed_before_anything_is_measured_is_one_error(
 def test_a_daemon_that_is_killed_when_all_is_measured_costs_nothing(
     docker_bed: Bed, lab: Lab
 ) -> None:
-    with nothing_left(docker_bed, within=10):
+    with nothing_left(docker_bed):
         run = docker_bed.start()
         code = killed_at("report", docker_bed, lab, run)
 
@@ -325,7 +325,7 @@ def test_two_runs_at_once_touch_nothing_of_each_other(docker_bed: Bed, tmp_path:
     with nothing_left(docker_bed):
         first = docker_bed.start("--json", blocks=2)
         second = other.start("--json", blocks=2)
-        codes = first.end(120), second.end(120)
+        codes = first.end(), second.end()
 
         assert codes == (0, 0), first.said + second.said
         for run in (first, second):

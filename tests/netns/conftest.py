@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.hang import SOON
 from support.program import Program, wait_for
 from support.require import require_or_skip
 from support.user import as_user
@@ -92,4 +93,4 @@ def program(
     """netbench as it is called; every process that comes of it is gone after the test."""
     del namespaces
     yield Program(tmp_path, environment={MARK: mark, "NETBENCH_ENGINE": "netns"})
-    wait_for(lambda: not own_processes(), within=2.0)
+    wait_for(lambda: not own_processes(), within=SOON)

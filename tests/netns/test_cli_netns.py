@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.hang import HANG
+from support.hang import HANG, SOON
 from support.program import (
     TRICKLE,
     Ended,
@@ -231,7 +231,7 @@ def test_a_stopped_run_keeps_its_records_and_leaves_nothing(
     running = program.popen("run", "--blocks", "9", "--suite", program.suite(), "--json")
     wait_for_record(program, running)
     running.send_signal(number)
-    stdout, stderr = running.communicate(timeout=30)
+    stdout, stderr = running.communicate(timeout=HANG)
 
     run = load(program.run_folder())
     assert running.returncode == 130, stderr
@@ -241,14 +241,14 @@ def test_a_stopped_run_keeps_its_records_and_leaves_nothing(
     assert run.notes == []
     assert json.loads(stdout)["exit"] == 130
     assert (program.run_folder() / "report.html").exists()
-    wait_for(lambda: not own_processes(), within=2.0)
+    wait_for(lambda: not own_processes(), within=SOON)
 
 
 def test_a_run_stopped_before_it_measured_anything_says_so(program: Program) -> None:
     running = program.popen("run", "--blocks", "9", "--suite", program.suite())
     wait_for((program.folder / "reports").exists)
     running.send_signal(signal.SIGINT)
-    _, stderr = running.communicate(timeout=30)
+    _, stderr = running.communicate(timeout=HANG)
 
     assert running.returncode == 130, stderr
     assert "Traceback" not in stderr
@@ -261,8 +261,8 @@ def test_a_killed_run_leaves_its_records_and_at_most_empty_cgroups(
     running = program.popen("run", "--blocks", "9", "--suite", program.suite())
     wait_for_record(program, running)
     running.kill()
-    running.communicate(timeout=20)
-    wait_for(lambda: not own_processes(), within=2.0)
+    running.communicate(timeout=HANG)
+    wait_for(lambda: not own_processes(), within=SOON)
 
     run = load(program.run_folder())
     assert list(run.records())
@@ -479,7 +479,7 @@ def test_inspect_shows_a_pair_and_takes_it_down(
     else:
         assert done.code == 0, done.stderr
         assert_inspected(done.json, driver)
-    wait_for(lambda: not own_processes(), within=2.0)
+    wait_for(lambda: not own_processes(), within=SOON)
 
 
 def assert_inspected(document: Any, driver: str) -> None:
@@ -590,7 +590,7 @@ def test_an_ordinary_user_measures_every_driver_the_same(
     assert facts["engine.user_namespace"] is True
     owner = user.run_folder().stat().st_uid
     assert owner != 0
-    wait_for(lambda: not own_processes(), within=2.0)
+    wait_for(lambda: not own_processes(), within=SOON)
 
 
 @pytest.mark.parametrize("driver", ["none", "bridge:user", "container"])
@@ -609,11 +609,11 @@ def test_an_ordinary_user_who_stops_a_run_leaves_nothing(
     running = user.popen("run", "--engine", "netns", "--blocks", "9", "--suite", user.suite())
     wait_for_record(user, running)
     running.send_signal(signal.SIGTERM)
-    _, stderr = running.communicate(timeout=30)
+    _, stderr = running.communicate(timeout=HANG)
 
     assert running.returncode == 130, stderr
     assert load(user.run_folder()).info.status == "interrupted"
-    wait_for(lambda: not own_processes(), within=2.0)
+    wait_for(lambda: not own_processes(), within=SOON)
 
 
 def test_a_folder_a_user_may_not_write_is_a_mistake(plain_user: Callable[..., Program]) -> None:

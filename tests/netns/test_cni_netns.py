@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.hang import SOON
 from support.program import TRICKLE, Program, assert_cleaned, records, wait_for
 from support.require import require_or_skip
 
@@ -173,7 +174,7 @@ def carry(
     inner, outer = ports
     listening = engine.start(server, ("iperf3", "-s", "-1", "-J", "-p", inner), cpu=None, limit=30)
     waiting = ("ss", "-Hltn", f"sport = {inner}")
-    wait_for(lambda: engine.run(server, waiting, timeout=5).stdout, within=5.0)
+    wait_for(lambda: engine.run(server, waiting, timeout=5).stdout, within=SOON)
     argv = ("iperf3", "-c", target, "-p", outer, "-n", "1M", "--connect-timeout", "2000")
     done = engine.run(client, argv, timeout=10)
     if done.exit_code != 0:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from support.hang import SOON
 from support.program import Program, wait_for
 from support.require import require_or_skip
 
@@ -96,7 +97,7 @@ def test_work_is_charged_to_the_end_that_did_it(
     tool = engine.start(client, ("sh", "-c", BUSY), cpu=None, limit=30)
     wait_for(lambda: usage(group_of(client.pid)).total > before[0] + 0.2, within=25.0)
     tool.signal("KILL")
-    tool.wait(5)
+    tool.wait(SOON)
 
     assert usage(group_of(server.pid)).total - before[1] < 0.1
 
@@ -108,7 +109,7 @@ def test_the_parts_add_up(engine: NetnsEngine, pair: tuple[Endpoint, Endpoint]) 
     found = measured(engine, TrialEnd(client, (tools[0],)), TrialEnd(server, (tools[1],)))
     for tool in tools:
         tool.signal("KILL")
-        tool.wait(5)
+        tool.wait(SOON)
 
     assert found["trial.cgroup_source"] == "cgroup"
     parts = [found[f"trial.{name}"] for name in ("busy_above_idle", "cgroup_client")]
@@ -140,7 +141,7 @@ def test_without_a_group_the_tools_themselves_are_read_and_that_is_said(
     found = measured(engine, TrialEnd(client, (busy,)), TrialEnd(client, (idle,)))
     for tool in (busy, idle):
         tool.signal("KILL")
-        tool.wait(5)
+        tool.wait(SOON)
 
     assert found["trial.cgroup_source"] == "processes"
     assert isinstance(found["trial.cgroup_client"], float)
@@ -159,7 +160,7 @@ def test_groups_go_with_their_endpoints_and_the_last_with_the_engine(
     tool = engine.start(box, ("sleep", "1000"), cpu=None, limit=60)
     of_run = leftovers(run_id, "cgroup")
     engine.remove_endpoint(box)
-    tool.wait(5)
+    tool.wait(SOON)
 
     assert not group.exists()
     assert of_run

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.fakes import plan_of
+from support.hang import SOON
 from support.program import wait_for
 
 from netbench.drivers import DRIVERS, Driver, PathClaim
@@ -159,7 +160,7 @@ def test_a_pair_passes_traffic_and_another_networks_does_not(engine: NetnsEngine
         wait_for(lambda: ":5209 " in text(engine, user.server, "cat", "/proc/net/tcp6"))
         argv = ("iperf3", "-c", user.pair.target or "", "-p", "21001", "-n", "1M")
         done = engine.run(user.client, argv, timeout=10)
-        server.wait(2)
+        server.wait(SOON)
 
     assert done.exit_code == 0, done.stderr
     assert default.facts.server.namespaces.net != user.facts.server.namespaces.net
@@ -185,7 +186,7 @@ def test_teardown_leaves_no_link_no_process_and_no_namespace(
     assert not inside & processes_in(spaces - held)
     world = processes_in(held)
     engine.close()
-    wait_for(lambda: engine.owned(run_id) == (), within=2.0)
+    wait_for(lambda: engine.owned(run_id) == (), within=SOON)
     assert not world & processes_in(held)
 
 
@@ -221,7 +222,7 @@ def test_only_what_is_left_of_the_run_asked_for_is_ended() -> None:
         remove_leftover(replace(found, run=another))
         assert left.poll() is None
         remove_leftover(found)
-        assert left.wait(5) == -signal.SIGKILL
+        assert left.wait(SOON) == -signal.SIGKILL
         remove_leftover(found)
     finally:
         left.kill()
@@ -261,13 +262,13 @@ def test_a_killed_netbench_leaves_nothing_not_even_stopped_tools(namespaces: Non
     try:
         assert script.stdout
         assert script.stdout.readline() == "up\n"
-        wait_for(lambda: [pid for pid in inside(length) if state(pid) == "T"], within=5.0)
+        wait_for(lambda: [pid for pid in inside(length) if state(pid) == "T"], within=SOON)
         assert leftovers(run, "process")
     finally:
         script.kill()
         script.communicate()
 
-    wait_for(lambda: not leftovers(run, "process") and not inside(length), within=2.0)
+    wait_for(lambda: not leftovers(run, "process") and not inside(length), within=SOON)
 
 
 def test_a_tool_stopped_and_continued_ends_by_itself(engine: NetnsEngine) -> None:
@@ -350,7 +351,7 @@ def test_a_tool_is_pinned_where_asked(engine: NetnsEngine) -> None:
 
     wait_for(lambda: started.cpus() == str(cpu))
     started.signal("KILL")
-    started.wait(5)
+    started.wait(SOON)
     assert started.cpus() is None
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from support.hang import SOON
 from support.program import wait_for
 from support.require import require_or_skip
 
@@ -78,7 +79,7 @@ def hold() -> Iterator[Callable[[Role], Space]]:
             stack.callback(holder.wait)
             stack.callback(holder.kill)
             path = Path(f"/proc/{holder.pid}/ns/net")
-            wait_for(lambda: path.readlink() != ours, within=5.0)
+            wait_for(lambda: path.readlink() != ours, within=SOON)
             space = Space(role, holder.pid)
             space.ip("link set lo up")
             return space
@@ -434,7 +435,7 @@ def proxy_for(world: World, stack: ExitStack, host: str = HOST, to: str = SERVER
     process = in_netns(world.host.pid, lambda: subprocess.Popen(argv))
     stack.callback(process.wait)
     stack.callback(process.kill)
-    wait_for(lambda: HOST_PORT in ports_in_use(world.host.subject, LISTEN), within=5.0)
+    wait_for(lambda: HOST_PORT in ports_in_use(world.host.subject, LISTEN), within=SOON)
 
 
 @pytest.fixture

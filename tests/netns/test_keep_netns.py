@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.hang import HANG, SOON
 from support.program import Program, assert_cleaned, wait_for
 from support.require import require_or_skip
 from support.spaces import Spaces
@@ -92,7 +93,7 @@ def assert_removed(program: Program, run: str, processes: Processes) -> None:
     assert_cleaned(cleaned)
     rows: list[dict[str, Any]] = [r for r in cleaned.json["clean"] if r["run"] == run]
     assert {row["action"] for row in rows} == {"removed"}
-    wait_for(lambda: not processes(), within=2.0)
+    wait_for(lambda: not processes(), within=SOON)
     assert list(folders(CGROUPS, f"netbench-{run}:*")) == []
 
 
@@ -127,7 +128,7 @@ def test_an_interrupted_run_keeps_the_pairs_that_were_up(
     running = program.popen(*KEEP, "--blocks", "9", "--suite", program.suite())
     wait_for(program.so_far)
     interrupt(running)
-    _, stderr = running.communicate(timeout=30)
+    _, stderr = running.communicate(timeout=HANG)
 
     assert running.returncode == 130, stderr
     assert "everything made is removed" not in stderr
@@ -147,7 +148,7 @@ def test_a_killed_run_that_was_to_keep_its_pairs_is_cleaned_up_after(
     running = program.popen(*KEEP, "--blocks", "9", "--suite", program.suite())
     wait_for(program.so_far)
     interrupt(running, signal.SIGKILL)
-    running.communicate(timeout=30)
+    running.communicate(timeout=HANG)
 
     assert names(own_processes)
     assert_removed(program, load(program.run_folder()).info.id, own_processes)
@@ -157,7 +158,7 @@ def test_a_run_that_cannot_begin_keeps_nothing(program: Program, own_processes: 
     done = program(*KEEP, "--pin", "9999,9998", "--suite", program.suite())
 
     assert done.code == 2, done.stderr
-    wait_for(lambda: not own_processes(), within=2.0)
+    wait_for(lambda: not own_processes(), within=SOON)
 
 
 def test_an_ordinary_user_keeps_enters_and_removes_pairs(

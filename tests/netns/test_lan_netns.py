@@ -11,6 +11,7 @@ from pathlib import Path as File
 from typing import Any
 
 import pytest
+from support.hang import SOON
 from support.program import wait_for
 
 from netbench.engines.base import Endpoint, Network
@@ -96,7 +97,7 @@ def echo(engine: NetnsEngine) -> Iterator[Echo]:
     yield serve
     for process in started:
         process.signal("KILL")
-        process.wait(5)
+        process.wait(SOON)
 
 
 def _listed(file: File, port: int) -> bool:
@@ -234,7 +235,7 @@ def test_a_port_that_cannot_be_served_leaves_nothing(
         make(engine, "s", network, publish=PORTS, published="proxy")
     assert links(engine) == before
     assert proxies(run_id) == []
-    wait_for(lambda: len(engine.owned(run_id)) == owned, within=2)
+    wait_for(lambda: len(engine.owned(run_id)) == owned, within=SOON)
 
 
 def test_passthru_takes_its_parent_and_gives_it_back(engine: NetnsEngine) -> None:
@@ -304,7 +305,7 @@ def test_an_overlay_leaves_neither_links_nor_its_sandbox(engine: NetnsEngine, ru
 
     assert links(engine) == before
     assert links(engine, lan.client) == outside
-    wait_for(lambda: len(engine.owned(run_id)) == owned, within=2)
+    wait_for(lambda: len(engine.owned(run_id)) == owned, within=SOON)
 
 
 def test_no_address_is_tentative_and_each_family_has_its_subnet(engine: NetnsEngine) -> None:
@@ -361,4 +362,4 @@ def test_everything_ends_with_the_engine(engine: NetnsEngine, run_id: str) -> No
     assert engine.owned(run_id)
     engine.close()
 
-    wait_for(lambda: engine.owned(run_id) == (), within=2)
+    wait_for(lambda: engine.owned(run_id) == (), within=SOON)

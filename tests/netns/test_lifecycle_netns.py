@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from support.hang import HANG, SOON
 from support.program import Program, records, wait_for
 
 from netbench.store import load
@@ -55,7 +56,7 @@ def test_every_driver_is_timed_and_its_promises_held(
         assert all(a["end"] <= b["start"] for a, b in pairwise(points))
     (isolated,) = [r for r in records(program.run_folder()) if r["cell"]["driver"] == "none"]
     assert isolated["outcome"]["by_design"]
-    wait_for(lambda: not own_processes(), within=2.0)
+    wait_for(lambda: not own_processes(), within=SOON)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -66,11 +67,11 @@ def test_a_run_stopped_among_its_endpoints_leaves_nothing(
     running = program.popen("run", "--drivers", "bridge:user", "--suite", suite)
     wait_for(lambda: any("socat" in process for process in own_processes()))
     running.send_signal(number)
-    _, stderr = running.communicate(timeout=30)
+    _, stderr = running.communicate(timeout=HANG)
 
     assert running.returncode == 130, stderr
     assert load(program.run_folder()).info.status == "interrupted"
-    wait_for(lambda: not own_processes(), within=2.0)
+    wait_for(lambda: not own_processes(), within=SOON)
 
 
 def test_a_run_killed_among_its_endpoints_leaves_nothing(
@@ -80,9 +81,9 @@ def test_a_run_killed_among_its_endpoints_leaves_nothing(
     running = program.popen("run", "--drivers", "bridge:user", "--suite", suite)
     wait_for(lambda: any("socat" in process for process in own_processes()))
     running.kill()
-    running.communicate(timeout=20)
+    running.communicate(timeout=HANG)
 
-    wait_for(lambda: not own_processes(), within=2.0)
+    wait_for(lambda: not own_processes(), within=SOON)
 
 
 def test_an_ordinary_user_times_the_control_plane(rootless: Callable[..., Program]) -> None:

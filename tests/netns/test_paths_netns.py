@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path as File
 
 import pytest
+from support.hang import SOON
 from support.program import wait_for
 
 from netbench.drivers import DRIVERS, FIREWALL, Closed, Driver, PathClaim
@@ -97,12 +98,12 @@ def carried(
     serve, send = argvs(call, inner, outer)
     server = engine.start(pair.server, serve, cpu=None, limit=20)
     try:
-        wait_for(lambda: listens(pair.server.pid, inner), within=5)
+        wait_for(lambda: listens(pair.server.pid, inner), within=SOON)
         before = NetlinkReader().again(pair.pair, pair.facts)
         done = engine.run(call.client, send, timeout=10)
         assert done.exit_code == 0, (path, done.stdout, done.stderr)
     finally:
-        ended = server.wait(5)
+        ended = server.wait(SOON)
     assert ended.exit_code == 0, (path, ended)
     after = NetlinkReader().again(pair.pair, pair.facts)
     return prove(pair.driver, path, call.target, (before, after), BYTES)

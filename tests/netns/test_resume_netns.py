@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support.faults import trickle
+from support.hang import HANG
 from support.program import Program, records, wait_for
 
 from netbench.store import load
@@ -26,7 +27,7 @@ def cut_off(program: Program) -> Path:
     )
     wait_for(lambda: len(program.so_far()) > PER_BLOCK)
     running.send_signal(signal.SIGKILL)
-    running.communicate(timeout=20)
+    running.communicate(timeout=HANG)
     folder = program.run_folder()
     assert PER_BLOCK < len(records(folder)) < 2 * PER_BLOCK
     return folder

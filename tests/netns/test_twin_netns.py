@@ -7,6 +7,7 @@ from pathlib import Path as File
 import docker
 import pytest
 from support.dockerd import Lab
+from support.hang import SOON
 from support.program import wait_for
 
 from netbench.engines.base import Endpoint
@@ -147,7 +148,7 @@ def test_bridged_traffic_passes_the_engine_s_rules(engine: NetnsEngine) -> None:
     serving = engine.start(server, ("iperf3", "-s", "-1", "-p", "5209"), cpu=None, limit=20)
     wait_for(lambda: "1459" in printed(engine, server, "cat", "/proc/net/tcp6"))
     printed(engine, client, "iperf3", "-c", str(server.address), "-p", "5209", "-n", "1M")
-    serving.wait(5)
+    serving.wait(SOON)
 
     listed = printed(engine, engine.host(), "nft", "list", "chain", "ip", "filter", "FORWARD")
     established = f'oifname "{network.id}" ct state related,established counter packets '

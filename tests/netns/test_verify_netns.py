@@ -11,7 +11,7 @@ from pathlib import Path as File
 from typing import Any
 
 import pytest
-from support.hang import HANG
+from support.hang import HANG, SOON
 from support.program import Ended, Program, wait_for
 from support.require import require_or_skip
 from support.verified import (
@@ -163,11 +163,11 @@ def test_stopping_it_leaves_nothing(
     running = program.popen("verify", "--drivers", "bridge:user,macvlan:bridge", "--json")
     wait_for(lambda: any("socat" in line for line in own_processes()), within=20)
     running.send_signal(number)
-    stdout, stderr = running.communicate(timeout=30)
+    stdout, stderr = running.communicate(timeout=HANG)
 
     assert running.returncode == 130, stderr
     assert json.loads(stdout)["error"]["kind"] == "interrupted"
-    wait_for(lambda: not own_processes(), within=2.0)
+    wait_for(lambda: not own_processes(), within=SOON)
 
 
 def test_the_terminal_shows_a_matrix_in_a_hundred_columns(
@@ -182,7 +182,7 @@ def test_the_terminal_shows_a_matrix_in_a_hundred_columns(
     assert matrix[0] == ["container", "no", "-", "no", "-", "no", "-"]
     assert matrix[1] == ["container", "yes", "no", "yes", "yes", "yes", "yes"]
     assert "1 of 2: none" in done.stderr
-    wait_for(lambda: not own_processes(), within=2.0)
+    wait_for(lambda: not own_processes(), within=SOON)
 
 
 def without(tool: str, folder: File) -> str:

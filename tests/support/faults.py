@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from support.dockerd import Lab
+from support.hang import HANG, SOON
 from support.inventory import inventory
 from support.program import ONE_SECOND, Program, is_held, wait_for
 from support.warm import Process
@@ -92,7 +93,7 @@ class Running:
             return load(path.parent).info.status
         return None
 
-    def until(self, what: Callable[["Running"], Any], within: float = 60.0) -> Any:
+    def until(self, what: Callable[["Running"], Any], within: float = HANG) -> Any:
         """Wait for something; fail at once where the run ends before."""
 
         def seen() -> Any:
@@ -116,7 +117,7 @@ class Running:
         self.lines()
         self.process.send_signal(number)
 
-    def end(self, within: float = 60.0) -> int:
+    def end(self, within: float = HANG) -> int:
         """Wait for the end and return the exit code."""
         try:
             return self.process.wait(within)
@@ -250,7 +251,7 @@ def failures(loaded: LoadedRun | None) -> list[tuple[Record, Failure]]:
 
 
 @contextmanager
-def nothing_left(bed: Bed, within: float = 5.0) -> Iterator[None]:
+def nothing_left(bed: Bed, within: float = SOON) -> Iterator[None]:
     """Whatever happens inside: afterwards everything is as it was."""
     before = bed.inventory()
     yield

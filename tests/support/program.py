@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,8 @@ placement = "cross"
 """
 TRICKLE = (Path(__file__).parent / "trickle.toml").read_text()
 """Half a megabyte: whether a path carries, not how fast. Unpinned: no sentinel runs."""
+TOO_BUSY = re.compile(r"\d+ of \d+ slices gave a number")
+"""What netbench says of a session for which the machine was too busy."""
 _READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG")
 """Of what an interpreter reads in the environment when it starts."""
 _NET = "--net="
@@ -159,6 +162,25 @@ def records(folder: Path) -> list[dict[str, Any]]:
     path = folder / "records.jsonl"
     text = path.read_text() if path.exists() else ""
     return [json.loads(line) for line in text.split("\n")[:-1]]
+
+
+def reasons(found: Sequence[Mapping[str, Any]]) -> str:
+    """Return why records have no figure, each reason once."""
+    return "; ".join(dict.fromkeys(one["outcome"].get("reason", "") for one in found))
+
+
+def assert_measured(found: Sequence[Mapping[str, Any]], *ended: Ended) -> None:
+    """A busy machine may leave a session too few slices; nothing else keeps it from its figure.
+
+    Calls end with 0, or with 3 where a session failed so.
+    """
+    failed = [one["outcome"] for one in found if one["outcome"]["kind"] != "sample"]
+    assert len(failed) < len(found), reasons(found)
+    told = [(one["kind"], one.get("stage")) for one in failed]
+    assert {*told} <= {("failure", "output")}, reasons(found)
+    assert all(TOO_BUSY.search(one["reason"]) for one in failed), reasons(found)
+    for one in ended:
+        assert one.code == (3 if failed else 0), f"{one.stdout}{one.stderr}"
 
 
 def wait_for(what: Callable[[], Any], within: float = 120.0) -> Any:
