@@ -13,7 +13,15 @@ import docker
 import pytest
 from support.dockerd import Lab
 from support.hang import HANG
-from support.program import Program, assert_cleaned, is_held, records, tool_processes, wait_for
+from support.program import (
+    Program,
+    assert_cleaned,
+    is_held,
+    records,
+    sampled,
+    tool_processes,
+    wait_for,
+)
 
 from netbench.drivers import DRIVERS
 from netbench.engines.docker import DockerEngine
@@ -55,7 +63,7 @@ def labelled(api: docker.APIClient, run: str | None = None) -> list[str]:
 
 def assert_every_driver_proved(folder: Path, document: Any, reader: str) -> None:
     found = records(folder)
-    samples = [r for r in found if r["outcome"]["kind"] == "sample"]
+    samples = sampled(found)
 
     assert {r["cell"]["driver"] for r in samples} == CARRYING
     assert all(r["path"]["held"] and r["path"]["reader"] == reader for r in samples)

@@ -9,7 +9,7 @@ import docker
 import pytest
 from support.dockerd import Lab
 from support.hang import HANG
-from support.program import Program, assert_cleaned, records, wait_for
+from support.program import Program, assert_cleaned, records, sampled, wait_for
 
 from netbench.store import load
 
@@ -50,7 +50,7 @@ def test_every_driver_is_timed_and_nothing_is_left(program: Program, api: docker
     )
 
     found = records(program.run_folder())
-    samples = [r for r in found if r["outcome"]["kind"] == "sample"]
+    samples = sampled(found)
     assert done.code == 0, done.stderr
     assert {r["cell"]["driver"] for r in samples} == {
         "host",

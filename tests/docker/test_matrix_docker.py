@@ -18,6 +18,7 @@ from support.program import (
     assert_cleaned,
     assert_measured,
     records,
+    sampled,
     wait_for,
 )
 
@@ -97,7 +98,7 @@ def test_a_published_port_from_beside_goes_through_the_proxy_and_its_time_is_tol
     )
 
     assert done.code == 0, done.stderr
-    found = [r for r in records(program.run_folder()) if r["outcome"]["kind"] == "sample"]
+    found = sampled(records(program.run_folder()))
     assert {r["cell"]["driver"] for r in found} == {"bridge:user"}
     for facts in (dict(map(tuple, r["facts"])) for r in found):
         assert facts["trial.published_via"] == "proxy"
@@ -121,7 +122,7 @@ def test_connections_through_published_ports_are_counted_by_each_way(
     found = records(program.run_folder())
     assert_measured(found, done)
     ways = set()
-    for record in (one for one in found if one["outcome"]["kind"] == "sample"):
+    for record in sampled(found):
         figures = {m["metric"]: m["value"] for m in record["outcome"]["measurements"]}
         clients = 4 if record["cell"]["probe"] == "tcp-crr-4" else 1
         assert figures["connect_time"] == pytest.approx(clients / figures["connections"])

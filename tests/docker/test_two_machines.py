@@ -19,6 +19,7 @@ from support.program import (
     assert_measured,
     reasons,
     records,
+    sampled,
     wait_for,
 )
 from support.two_engines import WIRE, TwoEngines
@@ -100,7 +101,7 @@ def test_every_driver_is_proved_on_both_machines_which_change_places(
     assert {cell["path"] for cell in ended.json["cells"]} == {"across"}
     found = records(program.run_folder())
     assert_measured([one for one in found if one["cell"]["driver"] in CARRYING], ended)
-    samples = [one for one in found if one["outcome"]["kind"] == "sample"]
+    samples = sampled(found)
     for driver in CARRYING:
         assert of(samples, driver)
         for record in of(samples, driver):

@@ -13,7 +13,7 @@ import pytest
 from support.away import ENGINE, SOCKET_GROUP, SSH_PORT, TLS_PORT, Away
 from support.dockerd import Lab
 from support.outcomes import DRIVERS, PATHS, Ways, check, facts_of, measured, ways
-from support.program import ONE_SECOND, Program, records, tool_processes, wait_for
+from support.program import ONE_SECOND, Program, records, sampled, tool_processes, wait_for
 
 from netbench.spec import MACHINE_PATHS
 
@@ -25,7 +25,7 @@ TLS = f"tcp://{ENGINE}:{TLS_PORT}"
 def assert_every_trial_saw_the_machine(program: Program) -> None:
     """Its state, load and CPU time, of most trials: a busy machine may be late with a few."""
     found = records(program.run_folder())
-    samples = [record for record in found if record["outcome"]["kind"] == "sample"]
+    samples = sampled(found)
     assert {record["path"]["reader"] for record in samples} == {"engine"}
     windows = [record["sentinel"] for record in samples]
     whole = [window for window in windows if window["before"] and window["after"]]

@@ -20,6 +20,7 @@ from support.program import (
     Program,
     is_held,
     records,
+    sampled,
     tool_processes,
     wait_for,
 )
@@ -91,7 +92,7 @@ def test_every_driver_is_measured_and_its_path_proved(whole: tuple[Program, Ende
     absent = lacking(found)
 
     assert done.code == (3 if absent else 0), done.stderr
-    samples = [r for r in found if r["outcome"]["kind"] == "sample"]
+    samples = sampled(found)
     assert {r["cell"]["driver"] for r in samples} == CARRYING - absent
     assert all(r["path"]["held"] for r in samples)
     made = [r for r in found if r["cell"]["driver"] not in absent]
@@ -582,7 +583,7 @@ def test_an_ordinary_user_measures_every_driver_the_same(
     found = records(user.run_folder())
     absent = lacking(found)
     assert done.code == (3 if absent else 0), done.stderr
-    samples = [r for r in found if r["outcome"]["kind"] == "sample"]
+    samples = sampled(found)
     assert {r["cell"]["driver"] for r in samples} == CARRYING - absent
     assert all(r["path"]["held"] and r["path"]["reader"] == "netlink" for r in samples)
     assert all(c["held"] for r in found for c in r["promises"])

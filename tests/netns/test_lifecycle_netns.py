@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.hang import HANG, SOON
-from support.program import Program, records, wait_for
+from support.program import Program, records, sampled, wait_for
 
 from netbench.store import load
 
@@ -35,7 +35,7 @@ def test_every_driver_is_timed_and_its_promises_held(
     done = program("run", "--drivers", DRIVERS, "--blocks", "1", "--suite", suite, "--json")
 
     assert done.code in (0, 3), done.stderr
-    samples = [r for r in records(program.run_folder()) if r["outcome"]["kind"] == "sample"]
+    samples = sampled(records(program.run_folder()))
     absent = {"macvlan:bridge", "overlay", "bridge:user@family=6"}
     assert {r["cell"]["driver"] for r in samples} >= {*DRIVERS.split(",")} - absent - {
         "none",

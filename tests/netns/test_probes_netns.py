@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.program import Program, assert_measured, records
+from support.program import Program, assert_measured, records, sampled
 from support.require import require_or_skip
 
 import netbench
@@ -55,14 +55,12 @@ def whole(namespaces: None, tmp_path_factory: pytest.TempPathFactory) -> Program
     return program
 
 
-def samples(program: Program) -> list[dict[str, Any]]:
-    return [r for r in records(program.run_folder()) if r["outcome"]["kind"] == "sample"]
-
-
 def of(program: Program, probe: str) -> list[dict[str, Any]]:
-    found = [r for r in samples(program) if r["cell"]["probe"] == probe]
-    assert found
-    return found
+    """Return the samples of a probe, which was tried in each of three arms."""
+    found = [r for r in records(program.run_folder()) if r["cell"]["probe"] == probe]
+    assert len(found) >= 3
+    assert sampled(found)
+    return sampled(found)
 
 
 def test_four_clients_work_at_once_and_all_their_connections_are_counted(whole: Program) -> None:
@@ -93,8 +91,7 @@ def test_closed_loops_keep_littles_law(whole: Program) -> None:
             for name, value in record["outcome"]["details"]
             if name.endswith(".concurrency")
         ]
-        assert told == pytest.approx([1] * len(told), abs=0.05)
-        assert told
+        assert told == pytest.approx([1] * len(of(whole, probe)), abs=0.05)
 
 
 def test_a_load_runs_beside_and_its_delay_stands_beside_the_idle_figure(whole: Program) -> None:
@@ -203,7 +200,9 @@ def test_how_datagrams_pass_a_published_port_shows_in_the_proxys_cpu_time(
     done = program(*argv, "--suite", suite)
 
     assert done.code in {0, 3}, done.stderr
-    measured = samples(program)  # of three arms beside busy neighbours one may fail
+    measured = sampled(
+        records(program.run_folder())
+    )  # of three arms beside busy neighbours one may fail
     assert measured
     for record in measured:
         _, _, way = record["cell"]["driver"].partition("=")

@@ -93,7 +93,7 @@ class Running:
             return load(path.parent).info.status
         return None
 
-    def until(self, what: Callable[["Running"], Any], within: float = HANG) -> Any:
+    def until(self, what: Callable[["Running"], Any]) -> Any:
         """Wait for something; fail at once where the run ends before."""
 
         def seen() -> Any:
@@ -101,7 +101,7 @@ class Running:
             assert found or self.process.poll() is None, f"it ended before: {self.said}"
             return found
 
-        return wait_for(seen, within)
+        return wait_for(seen, HANG)
 
     def insist(self, number: signal.Signals) -> int:
         """Send a signal again and again until the end; return the exit code."""
@@ -251,11 +251,11 @@ def failures(loaded: LoadedRun | None) -> list[tuple[Record, Failure]]:
 
 
 @contextmanager
-def nothing_left(bed: Bed, within: float = SOON) -> Iterator[None]:
+def nothing_left(bed: Bed) -> Iterator[None]:
     """Whatever happens inside: afterwards everything is as it was."""
     before = bed.inventory()
     yield
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + SOON
     while (after := bed.inventory()) != before and time.monotonic() < deadline:
         time.sleep(0.05)
     changed = {name: (before[name], after[name]) for name in before if before[name] != after[name]}

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -167,6 +167,11 @@ def records(folder: Path) -> list[dict[str, Any]]:
 def reasons(found: Sequence[Mapping[str, Any]]) -> str:
     """Return why records have no figure, each reason once."""
     return "; ".join(dict.fromkeys(one["outcome"].get("reason", "") for one in found))
+
+
+def sampled(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the records that have a figure."""
+    return [one for one in found if one["outcome"]["kind"] == "sample"]
 
 
 def assert_measured(found: Sequence[Mapping[str, Any]], *ended: Ended) -> None:
